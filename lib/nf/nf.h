@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The kernel's nftables over netlink: one atomic batch in, everything read back out, events.
+ * The only door to libmnl. Nothing here knows what a policy is.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <base/buf.h>
+#include <base/cleanup.h>
+#include <base/diag.h>
+#include <ruleset/ruleset.h>
+
+#define NF_BATCH_MAX (64u << 20) /* bytes of one batch */
+
+/* A netlink socket to the nftables subsystem, in the network namespace it was opened in. */
+struct nf_socket;
+
+/* Returns 0 and the socket, the caller's, to release with nf_close(); or -errno. */
+MUST_CHECK int nf_open(struct nf_socket **ret_socket);
+struct nf_socket *nf_close(struct nf_socket *socket);
+DEFINE_CLEANUP(struct nf_socket *, nf_close)
+
+/* What to build into a batch. */
+struct nf_batch_options {
+	/* Bind `every_device` chains by the empty name prefix (kernel >= 6.18); otherwise by the
+	 * names in @devices, which then must hold every device. */
+	bool device_prefix;
+	const char (*devices)[RULESET_DEVICE_MAX];
+	size_t device_count;
+};
+
+/*
+ * The bytes that replace (or create) every table of @ruleset in one transaction: what was in tables
+ * of these names goes, other tables stay. Valid at any generation, so that it may be kept and sent
+ * later. @out has cap NF_BATCH_MAX or less. Deterministic. Returns 0, -E2BIG, -ENOMEM, -EINVAL
+ * (an expression that cannot be written).
+ */
+MUST_CHECK int nf_batch_build(const struct ruleset *ruleset, const struct nf_batch_options *options,
+			      struct buf *out);
+
+/* The bytes that remove the tables of these names and families, if they exist. */
+MUST_CHECK int nf_batch_remove(const struct ruleset *ruleset, struct buf *out);
+
+/*
+ * Send a batch and wait for every answer. All of it is done, or nothing. Returns 0, or -errno: the
+ * kernel's first complaint, with what it concerned in @diag (message index, kind, name).
+ * -ENOBUFS from a full receive buffer is not a verdict: the caller must read back.
+ */
+MUST_CHECK int nf_batch_send(struct nf_socket *socket, const void *batch, size_t len,
+			     struct diag *diag);
+
+/*
+ * Check that @len bytes are one well-formed batch that touches only the tables @name of families
+ * inet and netdev, so that a stored batch from a file cannot do anything else. 0 or -EBADMSG.
+ */
+MUST_CHECK int nf_batch_check(const void *batch, size_t len, const char *name);
+
+/*
+ * Everything the kernel holds in this namespace: all tables of all families. Consistent: read again
+ * when the generation changes meanwhile, -EAGAIN after @tries of that. The result is sorted and the
+ * caller's. Unknown expressions are kept as RULESET_UNKNOWN. *ret_generation may be NULL.
+ */
+MUST_CHECK int nf_read(struct nf_socket *socket, unsigned tries, uint32_t *ret_generation,
+		       struct ruleset **ret_ruleset);
+
+/* The same, one table only; -ENOENT if it does not exist. */
+MUST_CHECK int nf_read_table(struct nf_socket *socket, enum ruleset_family family,
+			     const char *name, struct ruleset **ret_ruleset);
+
+/* Does this kernel bind netdev chains by name prefix? Asked by a transaction that is aborted, so
+ * nothing changes. 0, or -errno. */
+MUST_CHECK int nf_probe_device_prefix(struct nf_socket *socket, bool *ret_supported);
+
+/* The current generation of the namespace's ruleset. */
+MUST_CHECK int nf_generation(struct nf_socket *socket, uint32_t *ret_generation);

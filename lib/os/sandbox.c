@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "sandbox.h"
+
+#include <linux/capability.h>
+#include <seccomp.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+static int capabilities_set(unsigned keep)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct sets[2] = { 0 }, now[2] = { 0 };
+	uint32_t bit = 1u << (keep % 32);
+
+	sets[keep / 32].effective = bit;
+	sets[keep / 32].permitted = bit;
+	if (syscall(SYS_capset, &header, sets) < 0 || syscall(SYS_capget, &header, now) < 0)
+		return neg_errno();
+	return memcmp(sets, now, sizeof(sets)) == 0 ? 0 : -EPERM;
+}
+
+int sandbox_keep_capability(unsigned keep)
+{
+	for (unsigned cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+		if (cap != keep && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0 && errno != EPERM)
+			return neg_errno();
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
+		return neg_errno();
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return neg_errno();
+	return capabilities_set(keep);
+}
+
+static void filter_release(scmp_filter_ctx *filter)
+{
+	if (*filter)
+		seccomp_release(*filter);
+}
+
+int sandbox_netlink_only(void)
+{
+	/* What glibc and the sanitizers' run times need for memory, time and output, and files. */
+	static const int calls[] = {
+		SCMP_SYS(read),		  SCMP_SYS(write),	    SCMP_SYS(writev),
+		SCMP_SYS(close),	  SCMP_SYS(fstat),	    SCMP_SYS(newfstatat),
+		SCMP_SYS(stat),		  SCMP_SYS(lseek),	    SCMP_SYS(openat),
+		SCMP_SYS(getdents64),	  SCMP_SYS(mmap),	    SCMP_SYS(munmap),
+		SCMP_SYS(mremap),	  SCMP_SYS(mprotect),	    SCMP_SYS(madvise),
+		SCMP_SYS(brk),		  SCMP_SYS(futex),	    SCMP_SYS(getrandom),
+		SCMP_SYS(clock_gettime),  SCMP_SYS(gettimeofday),   SCMP_SYS(getpid),
+		SCMP_SYS(gettid),	  SCMP_SYS(rt_sigaction),   SCMP_SYS(rt_sigprocmask),
+		SCMP_SYS(rt_sigreturn),	  SCMP_SYS(sigaltstack),    SCMP_SYS(exit),
+		SCMP_SYS(exit_group),	  SCMP_SYS(bind),	    SCMP_SYS(getsockname),
+		SCMP_SYS(sendto),	  SCMP_SYS(sendmsg),	    SCMP_SYS(recvfrom),
+		SCMP_SYS(recvmsg),	  SCMP_SYS(setsockopt),	    SCMP_SYS(getsockopt),
+		SCMP_SYS(poll),		  SCMP_SYS(ppoll),	    SCMP_SYS(flock),
+		SCMP_SYS(fcntl),	  SCMP_SYS(ioctl),	    SCMP_SYS(restart_syscall),
+		SCMP_SYS(sched_getaffinity), SCMP_SYS(prlimit64),   SCMP_SYS(openat2),
+	};
+	CLEANUP(filter_release) scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	int r;
+
+	if (!filter)
+		return -ENOMEM;
+	for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
+		if (r < 0)
+			return r;
+	}
+	r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+			     SCMP_A0(SCMP_CMP_EQ, AF_NETLINK));
+	if (r < 0)
+		return r;
+	return seccomp_load(filter);
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Giving up what is no longer needed, in one order: capabilities, new privileges, system calls. */
+#pragma once
+
+#include <stdint.h>
+
+#include <base/cleanup.h>
+
+/* Keep only the capability @keep (CAP_*), in every set, and none to gain: then check that it is so.
+ * Returns 0, -EPERM (it did not take), or -errno. */
+MUST_CHECK int sandbox_keep_capability(unsigned keep);
+
+/*
+ * From here on only the system calls of a program that reads files it names, writes its output and
+ * talks netlink; no other socket, no program started, no tracing. Any other call ends the process.
+ * Returns 0 or -errno.
+ */
+MUST_CHECK int sandbox_netlink_only(void);

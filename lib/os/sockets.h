@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The TCP sockets of this network namespace, and ending them (sock_diag(7)). */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <base/cleanup.h>
+
+struct os_socket {
+	bool ipv6;
+	bool listening;
+	bool orphaned; /* closed by its program: no user is known */
+	uint32_t uid;
+	uint8_t local[16], remote[16]; /* network order; IPv4 in the first four bytes, also where
+					* the socket is an IPv6 one with a mapped address */
+	uint16_t local_port, remote_port; /* host order */
+	uint8_t id[64]; /* how the kernel tells it from others; for sockets_end() */
+};
+
+/* All TCP sockets, listening and connected, of both families. The array is the caller's, to free().
+ * Returns 0 or -errno. */
+MUST_CHECK int sockets_list(struct os_socket **ret_sockets, size_t *ret_count);
+
+/* End a connection at once, as if its peer had reset it. Returns 0, -ENOENT (gone already),
+ * -EOPNOTSUPP (a kernel without INET_DIAG_DESTROY), or -errno. */
+MUST_CHECK int sockets_end(const struct os_socket *socket);

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* One packet on its way through the rules. Private to this room. */
+#pragma once
+
+#include "registers.h"
+#include "ruleset.h"
+
+/* The kernel's hooks, as far as a packet's path leads by them. */
+enum evaluation_hook {
+	EVALUATION_INGRESS = 1,
+	EVALUATION_PREROUTING,
+	EVALUATION_INPUT,
+	EVALUATION_FORWARD,
+	EVALUATION_OUTPUT,
+	EVALUATION_POSTROUTING,
+	EVALUATION_EGRESS,
+};
+
+struct evaluation {
+	const struct packet *packet;
+	struct packet_bytes bytes, known; /* @known: which bits of @bytes the class determines */
+	bool has_protocol;                /* the kernel finds an upper protocol */
+
+	enum evaluation_hook hook;
+	enum ruleset_family family; /* what expressions see: IPV4, IPV6, ARP or NETDEV */
+	const struct ruleset_table *table;
+	const struct ruleset_chain *base; /* called by the kernel, and the way led to: */
+	const struct ruleset_chain *chain;
+	const struct ruleset_rule *rule; /* NULL once the chain's policy decides */
+	unsigned steps;                  /* rules tried so far */
+
+	struct registers registers;
+	struct ruleset_verdict verdict; /* of the last rule that ended with one */
+	enum ruleset_outcome drop;      /* how the packet is dropped, where it is */
+	bool proxied;
+	uint16_t proxy_port;
+	const char *reason; /* why nothing can be said */
+};
+
+/* What one expression leads to. */
+enum evaluation_step {
+	EVALUATION_UNDECIDED = 0, /* with a reason */
+	EVALUATION_NEXT,          /* go on with the rule */
+	EVALUATION_BREAK,         /* the rule does not apply */
+	EVALUATION_VERDICT,       /* evaluation->verdict holds */
+};
+
+/* Nothing can be said, because of @reason (static storage). */
+static inline enum evaluation_step evaluation_undecided(struct evaluation *evaluation,
+							const char *reason)
+{
+	evaluation->reason = reason;
+	return EVALUATION_UNDECIDED;
+}
+
+/* Prepare what rules can read of @evaluation->packet. */
+void fields_prepare(struct evaluation *evaluation);
+enum evaluation_step fields_meta(struct evaluation *evaluation,
+				 const struct ruleset_expression *expression);
+enum evaluation_step fields_payload(struct evaluation *evaluation,
+				    const struct ruleset_expression *expression);
+enum evaluation_step fields_socket(struct evaluation *evaluation,
+				   const struct ruleset_expression *expression);
+
+enum evaluation_step expression_run(struct evaluation *evaluation,
+				    const struct ruleset_expression *expression);

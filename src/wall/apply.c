@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The verbs that change what is enforced: apply, seal, open. */
+#include "wall.h"
+
+#include "compile.h"
+
+#include <fcntl.h>
+#include <os/netns.h>
+#include <base/json.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static int seal_now(struct nf_socket *nf, struct diag *diag)
+{
+	CLEANUP(ruleset_freep) struct ruleset *ruleset = NULL;
+	AUTO_BUF struct buf difference = { .cap = 4096 };
+	int r = compile_seal(&ruleset);
+
+	if (r < 0) {
+		diag_set(diag, NULL, 0, 0, "cannot make the rules that seal: %s", strerror(-r));
+		return r;
+	}
+	r = wall_install(nf, ruleset, diag, &difference);
+	if (r == -ESTALE)
+		diag_set(diag, NULL, 0, 0, "the kernel holds something else than the seal: %s",
+			 buf_text(&difference));
+	return r;
+}
+
+static int complain_failed(const struct wall_options *options, struct diag *diag, int error)
+{
+	if (!diag->message[0])
+		diag_set(diag, NULL, 0, 0, "the system refused: %s", strerror(-error));
+	wall_complain_diag(options, diag);
+	return WALL_FAILED;
+}
+
+/* What was loaded is not what was meant. Nobody can say what it lets out: close everything. */
+static int after_mismatch(const struct wall_options *options, struct nf_socket *nf,
+			  const char *difference)
+{
+	struct diag diag = { 0 }, seal_diag = { 0 };
+	int r = seal_now(nf, &seal_diag);
+
+	diag_set(&diag, NULL, 0, 0, "what the kernel holds is not what was sent: %s", difference);
+	if (r == 0)
+		diag_hint(&diag, "the network is sealed; is another program changing the table '%s'?",
+			  WALL_TABLE);
+	else
+		diag_hint(&diag, "sealing failed too: %.200s", seal_diag.message);
+	wall_complain_diag(options, &diag);
+	return WALL_FAILED;
+}
+
+static int lock_and_open(int *ret_lock, struct nf_socket **ret_nf)
+{
+	int r = netns_lock(ret_lock);
+
+	if (r < 0) {
+		wall_complain(r, "cannot lock this network namespace");
+		return WALL_FAILED;
+	}
+	r = nf_open(ret_nf);
+	if (r < 0) {
+		wall_complain(r, "cannot open the kernel's nftables socket");
+		return WALL_FAILED;
+	}
+	return WALL_OK;
+}
+
+/* Settings and flows: the filter holds already, so a failure is told, not undone. */
+static int after_install(const struct wall_options *options, const struct policy *policy,
+			 size_t *ret_ended)
+{
+	struct diag diag = { 0 };
+	int status = WALL_OK;
+	int r = wall_settings_apply(&diag);
+
+	if (r < 0) {
+		diag_hint(&diag, "the filter is in force all the same");
+		wall_complain_diag(options, &diag);
+		status = WALL_FAILED;
+	}
+	r = wall_end_flows(policy, ret_ended);
+	if (r < 0) {
+		wall_complain(r, "the filter is in force, but connections that the policy does not "
+				 "allow could not all be ended");
+		status = WALL_FAILED;
+	}
+	return status;
+}
+
+static int report_applied(const struct wall_options *options, const char *path, size_t ended)
+{
+	AUTO_BUF struct buf out = { .cap = WALL_OUTPUT_MAX };
+	struct json json = { .out = &out };
+
+	if (options->quiet && !options->json)
+		return WALL_OK;
+	if (options->json) {
+		json_object_begin(&json, NULL);
+		json_string(&json, "state", "enforced");
+		json_string(&json, "policy", path);
+		json_number(&json, "flows_ended", (int64_t)ended);
+		json_object_end(&json);
+		buf_puts(&out, "\n");
+	} else {
+		buf_printf(&out, "%s is enforced; what the kernel holds was read back and compared.\n",
+			   path);
+		if (ended > 0)
+			buf_printf(&out, "%zu connection%s that it does not allow %s ended.\n", ended,
+				   ended == 1 ? "" : "s", ended == 1 ? "was" : "were");
+	}
+	return wall_write(&out, WALL_OK);
+}
+
+/* A stored batch: checked to touch Lethe's own tables only, then sent as it is. */
+static int apply_batch(const struct wall_options *options)
+{
+	CLEANUP(nf_closep) struct nf_socket *nf = NULL;
+	AUTO_CLOSE int lock = -EBADF;
+	AUTO_CLOSE int fd = open(options->batch, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	AUTO_FREE uint8_t *data = NULL;
+	struct diag diag = { 0 };
+	struct stat status;
+	ssize_t len;
+	int r;
+
+	if (fd < 0 || fstat(fd, &status) < 0) {
+		wall_complain(neg_errno(), "cannot read the batch '%s'", options->batch);
+		return WALL_BAD;
+	}
+	if (!S_ISREG(status.st_mode) || status.st_size <= 0 || status.st_size > NF_BATCH_MAX) {
+		wall_complain(0, "the batch '%s' is not a regular file of a sensible size",
+			      options->batch);
+		return WALL_BAD;
+	}
+	data = malloc((size_t)status.st_size);
+	if (!data)
+		return WALL_FAILED;
+	len = read(fd, data, (size_t)status.st_size);
+	if (len != status.st_size || nf_batch_check(data, (size_t)len, WALL_TABLE) < 0) {
+		wall_complain(0, "the batch '%s' is damaged, or is not one of 'lethe-wall compile'",
+			      options->batch);
+		return WALL_BAD;
+	}
+	r = lock_and_open(&lock, &nf);
+	if (r != WALL_OK)
+		return r;
+	r = nf_batch_send(nf, data, (size_t)len, &diag);
+	return r < 0 ? complain_failed(options, &diag, r) : WALL_OK;
+}
+
+int wall_apply(const struct wall_options *options, char **words)
+{
+	const char *path = words[0] ? words[0] : options->policy;
+	CLEANUP(policy_freep) struct policy *policy = NULL;
+	CLEANUP(ruleset_freep) struct ruleset *ruleset = NULL;
+	CLEANUP(nf_closep) struct nf_socket *nf = NULL;
+	AUTO_BUF struct buf difference = { .cap = 4096 };
+	AUTO_CLOSE int lock = -EBADF;
+	struct diag diag = { 0 };
+	size_t ended = 0;
+	int r, status;
+
+	if (options->batch)
+		return apply_batch(options);
+	status = wall_load(options, path, &policy);
+	if (status != WALL_OK)
+		return status;
+	r = compile_policy(policy, &ruleset);
+	if (r < 0) {
+		wall_complain(r, "cannot compile %s", path);
+		return WALL_FAILED;
+	}
+	status = lock_and_open(&lock, &nf);
+	if (status != WALL_OK)
+		return status;
+	r = wall_install(nf, ruleset, &diag, &difference);
+	if (r == -ESTALE || r == -ENOENT)
+		return after_mismatch(options, nf, buf_text(&difference));
+	if (r < 0)
+		return complain_failed(options, &diag, r);
+	status = after_install(options, policy, &ended);
+	r = report_applied(options, path, ended);
+	return status != WALL_OK ? status : r;
+}
+
+int wall_seal(const struct wall_options *options, char **words)
+{
+	CLEANUP(nf_closep) struct nf_socket *nf = NULL;
+	AUTO_CLOSE int lock = -EBADF;
+	struct diag diag = { 0 };
+	int r = lock_and_open(&lock, &nf);
+
+	(void)words;
+	if (r != WALL_OK)
+		return r;
+	r = seal_now(nf, &diag);
+	if (r < 0)
+		return complain_failed(options, &diag, r);
+	if (options->json)
+		puts("{\"state\":\"sealed\"}");
+	else if (!options->quiet)
+		puts("Sealed: nothing passes, loopback included.");
+	return WALL_OK;
+}
+
+static bool confirmed(void)
+{
+	char answer[16] = "";
+
+	if (!isatty(STDIN_FILENO)) {
+		wall_complain(0, "open removes all protection; without a terminal to ask at, say --yes");
+		return false;
+	}
+	fputs("This removes all enforcement: every program may reach the Internet directly.\n"
+	      "Type 'open' to do that: ",
+	      stderr);
+	if (!fgets(answer, sizeof(answer), stdin))
+		return false;
+	if (strcmp(answer, "open\n") == 0)
+		return true;
+	wall_complain(0, "nothing was changed");
+	return false;
+}
+
+int wall_open(const struct wall_options *options, char **words)
+{
+	CLEANUP(ruleset_freep) struct ruleset *ruleset = NULL;
+	CLEANUP(nf_closep) struct nf_socket *nf = NULL;
+	AUTO_BUF struct buf batch = { .cap = NF_BATCH_MAX };
+	AUTO_CLOSE int lock = -EBADF;
+	struct diag diag = { 0 };
+	int r;
+
+	(void)words;
+	if (!options->yes && !confirmed())
+		return WALL_BAD;
+	r = compile_seal(&ruleset);
+	if (r == 0)
+		r = nf_batch_remove(ruleset, &batch);
+	if (r < 0) {
+		wall_complain(r, "cannot build the batch");
+		return WALL_FAILED;
+	}
+	r = lock_and_open(&lock, &nf);
+	if (r != WALL_OK)
+		return r;
+	r = nf_batch_send(nf, batch.data, batch.len, &diag);
+	if (r < 0)
+		return complain_failed(options, &diag, r);
+	if (options->json)
+		puts("{\"state\":\"open\"}");
+	else if (!options->quiet)
+		puts("Open: Lethe enforces nothing in this network namespace.");
+	return WALL_OK;
+}

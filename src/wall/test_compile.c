@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The compiler against the reference evaluator: for every class of packet, what the policy says is
+ * what the compiled ruleset does. The anti-test breaks the ruleset and sees this found.
+ */
+#include "compile.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#define PASSWD TEST_SOURCE_ROOT "/tests/support/passwd"
+#define SHIPPED TEST_SOURCE_ROOT "/data/policy.conf"
+
+struct check {
+	const struct policy *policy;
+	const struct ruleset *ruleset;
+	size_t classes, mistakes;
+	bool verbose;
+};
+
+static enum ruleset_outcome wanted_outcome(enum policy_action action)
+{
+	switch (action) {
+	case POLICY_DROP:
+		return RULESET_DROPPED;
+	case POLICY_RESET:
+		return RULESET_RESET;
+	case POLICY_UNREACHABLE:
+		return RULESET_UNREACHABLE;
+	case POLICY_ACCEPT:
+		return RULESET_PASSED;
+	case POLICY_PROXY:
+		return RULESET_PROXIED;
+	}
+	return RULESET_UNDECIDED;
+}
+
+static int visit(const struct packet *packet, void *data)
+{
+	struct check *check = data;
+	struct policy_verdict verdict = policy_evaluate(check->policy, packet);
+	struct ruleset_result result = ruleset_evaluate(check->ruleset, packet);
+	AUTO_BUF struct buf text = { .cap = 1024 };
+
+	check->classes++;
+	if (result.outcome == wanted_outcome(verdict.action) &&
+	    (result.outcome != RULESET_PROXIED || result.proxy_port == verdict.proxy_port))
+		return 0;
+	check->mistakes++;
+	if (!check->verbose || check->mistakes > 10)
+		return 0;
+	packet_print(packet, &text);
+	print_message("%s: policy %u (%s, line %u), ruleset %u (chain %s, rule \"%s\", %s)\n",
+		      buf_text(&text), verdict.action, verdict.reason, verdict.place.line,
+		      result.outcome, result.chain ? result.chain->name : "-",
+		      result.rule ? result.rule->comment : "policy",
+		      result.reason ? result.reason : "");
+	return 0;
+}
+
+static struct policy *load(const char *text)
+{
+	struct policy_options options = { .passwd = PASSWD };
+	struct policy *policy = NULL;
+	struct diag diag = { 0 };
+	char message[2048];
+	int r;
+
+	if (text)
+		r = policy_parse("test.conf", text, strlen(text), &options, &diag, &policy);
+	else
+		r = policy_load(SHIPPED, &options, &diag, &policy);
+	if (r < 0) {
+		diag_format(&diag, message, sizeof(message));
+		fail_msg("%s", message);
+	}
+	return policy;
+}
+
+static size_t check_policy(const struct policy *policy, const struct ruleset *ruleset, bool verbose)
+{
+	struct check check = { .policy = policy, .ruleset = ruleset, .verbose = verbose };
+
+	assert_int_equal(policy_each_class(&policy, 1, visit, &check), 0);
+	assert_true(check.classes > 1000);
+	if (verbose)
+		print_message("%zu classes\n", check.classes);
+	return check.mistakes;
+}
+
+static void agrees(const char *text)
+{
+	CLEANUP(policy_freep) struct policy *policy = load(text);
+	CLEANUP(ruleset_freep) struct ruleset *ruleset = NULL;
+
+	assert_int_equal(compile_policy(policy, &ruleset), 0);
+	assert_int_equal(check_policy(policy, ruleset, true), 0);
+}
+
+#define HEAD "lethe-policy 1\ndefault drop\nipv6 blocked\n"
+
+static void test_shipped(void **state)
+{
+	agrees(NULL);
+}
+
+static void test_empty(void **state)
+{
+	agrees(HEAD);
+}
+
+static void test_strict(void **state)
+{
+	agrees(HEAD "network private = 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16\n"
+		    "network internet = 0.0.0.0/0 except 0.0.0.0/8, private, 127.0.0.0/8, "
+		    "224.0.0.0/4, 240.0.0.0/4\n"
+		    "allow debian-tor to internet over tcp\n"
+		    "lan private closed except tcp 53, udp 53\n"
+		    "allow amnesia to 192.168.1.50 over tcp 631 9100, udp 161\n"
+		    "allow root to private over icmp\n"
+		    "service socks tcp 9050 for amnesia, _apt\n"
+		    "service onion tcp 17600-17650 for amnesia, nobody\n"
+		    "service next tcp 17651-17660 for nobody\n"
+		    "service many udp 6000-6010 by root for amnesia\n"
+		    "service dns udp 53 by root for amnesia\n");
+}
+
+static void test_links_and_automap(void **state)
+{
+	agrees(HEAD "link arp for root\nlink dhcp for root, clearnet\nlink eapol for root\n"
+		    "automap 127.192.0.0/10 to 9040 for amnesia, nobody\n"
+		    "allow amnesia to loopback over tcp except 1 9062 65535\n"
+		    "allow nobody to loopback over tcp\n");
+}
+
+static void test_excepted_protocols(void **state)
+{
+	agrees(HEAD "network private = 192.168.0.0/16\n"
+		    "lan private open except icmp, udp, tcp 1-1024 8080\n"
+		    "allow clearnet to private over udp 53 5353-5355, icmp\n");
+}
+
+static void random_policy(unsigned *seed, struct buf *out)
+{
+	static const char *const users[] = { "root", "_apt", "nobody", "amnesia", "clearnet" };
+	static const char *const nets[] = { "10.0.0.0/8", "192.168.7.0/24", "203.0.113.9",
+					    "100.64.0.0/10", "128.0.0.0/2" };
+	static const char *const traffic[] = { "tcp", "udp", "icmp", "tcp 80 443", "udp 53",
+					       "tcp 1-9 100-200" };
+	unsigned port = 1000;
+
+	buf_puts(out, HEAD);
+	buf_puts(out, rand_r(seed) % 2 ? "network lan = 10.1.0.0/16, 172.16.0.0/12\n"
+				       : "network lan = 192.168.0.0/16\n");
+	if (rand_r(seed) % 3)
+		buf_printf(out, "lan lan %s except udp 53 137, tcp 53\n",
+			   rand_r(seed) % 2 ? "open" : "closed");
+	for (size_t i = 0; i < ARRAY_SIZE(users); i++) {
+		size_t net = (size_t)rand_r(seed) % ARRAY_SIZE(nets);
+		size_t kind = (size_t)rand_r(seed) % ARRAY_SIZE(traffic);
+
+		if (rand_r(seed) % 2)
+			buf_printf(out, "allow %s to %s over %s\n", users[i], nets[net],
+				   traffic[kind]);
+		port += 1 + (unsigned)rand_r(seed) % 5;
+		if (rand_r(seed) % 2)
+			buf_printf(out, "service s%zu tcp %u-%u for %s\n", i, port,
+				   port + (unsigned)rand_r(seed) % 3, users[i]);
+		port += 3;
+		if (rand_r(seed) % 3 == 0)
+			buf_printf(out, "service u%zu udp %u by root for %s\n", i, port, users[i]);
+		else if (rand_r(seed) % 4 == 0)
+			buf_printf(out, "allow %s to loopback over tcp except %u\n", users[i],
+				   40000 + (unsigned)rand_r(seed) % 9);
+	}
+	if (rand_r(seed) % 2)
+		buf_puts(out, "automap 127.192.0.0/10 to 9040 for amnesia\n");
+	if (rand_r(seed) % 2)
+		buf_puts(out, "link arp for kernel\nlink dhcp for root\n");
+}
+
+/* Random policies, some of which the language refuses (redundant grants): those that it takes must
+ * compile to what they mean. */
+static void test_random(void **state)
+{
+	const char *given = getenv("LETHE_SEED");
+	unsigned seed = given ? (unsigned)strtoul(given, NULL, 10) : (unsigned)time(NULL);
+	struct policy_options options = { .passwd = PASSWD };
+	unsigned good = 0;
+
+	print_message("LETHE_SEED=%u\n", seed);
+	for (int i = 0; i < 60; i++) {
+		CLEANUP(policy_freep) struct policy *policy = NULL;
+		CLEANUP(ruleset_freep) struct ruleset *ruleset = NULL;
+		AUTO_BUF struct buf text = { .cap = 65536 };
+		struct diag diag;
+
+		random_policy(&seed, &text);
+		if (policy_parse("random.conf", buf_text(&text), text.len, &options, &diag,
+				 &policy) < 0)
+			continue;
+		good++;
+		assert_int_equal(compile_policy(policy, &ruleset), 0);
+		if (check_policy(policy, ruleset, false) != 0) {
+			print_message("%s", buf_text(&text));
+			check_policy(policy, ruleset, true);
+			fail();
+		}
+	}
+	print_message("%u policies\n", good);
+	assert_true(good > 10);
+}
+
+/* Remove each rule in turn, then change each element: every mutant that decides anything must be
+ * found by the comparison above, or be one of the few that only lie on another's way. */
+static void test_broken_rulesets_are_found(void **state)
+{
+	CLEANUP(policy_freep) struct policy *policy = load(NULL);
+	unsigned mutants = 0, found = 0;
+
+	for (size_t t = 0; t < 2; t++) {
+		for (size_t c = 0;; c++) {
+			CLEANUP(ruleset_freep) struct ruleset *ruleset = NULL;
+			struct ruleset_chain *chain;
+
+			assert_int_equal(compile_policy(policy, &ruleset), 0);
+			if (c == ruleset->tables[t].chain_count)
+				break;
+			chain = &ruleset->tables[t].chains[c];
+			if (!chain->base || chain->policy != RULESET_DROP)
+				continue;
+			chain->policy = RULESET_ACCEPT;
+			mutants++;
+			if (check_policy(policy, ruleset, false) > 0)
+				found++;
+			else
+				print_message("not found: policy of %s\n", chain->name);
+		}
+	}
+	print_message("%u of %u opened chains found\n", found, mutants);
+	assert_true(mutants >= 4);
+	/* output ends in a refusal of its own, so its policy alone decides nothing. */
+	assert_true(found >= mutants - 1);
+}
+
+static void test_deterministic(void **state)
+{
+	CLEANUP(policy_freep) struct policy *policy = load(NULL);
+	AUTO_BUF struct buf first = { .cap = 1u << 20 };
+	AUTO_BUF struct buf second = { .cap = 1u << 20 };
+
+	for (int i = 0; i < 2; i++) {
+		CLEANUP(ruleset_freep) struct ruleset *ruleset = NULL;
+
+		assert_int_equal(compile_policy(policy, &ruleset), 0);
+		ruleset_print(ruleset, i ? &second : &first);
+	}
+	assert_true(first.len > 1000);
+	assert_string_equal(buf_text(&first), buf_text(&second));
+}
+
+static int visit_seal(const struct packet *packet, void *data)
+{
+	struct ruleset_result result = ruleset_evaluate(data, packet);
+
+	assert_int_equal(result.outcome, RULESET_DROPPED);
+	return 0;
+}
+
+static void test_seal_drops_everything(void **state)
+{
+	const struct policy *policy = load(NULL);
+	CLEANUP(ruleset_freep) struct ruleset *ruleset = NULL;
+	struct policy *owned = NULL;
+
+	assert_int_equal(compile_seal(&ruleset), 0);
+	assert_int_equal(policy_each_class(&policy, 1, visit_seal, ruleset), 0);
+	memcpy(&owned, &policy, sizeof(owned));
+	policy_free(owned);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_shipped),
+		cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_strict),
+		cmocka_unit_test(test_links_and_automap),
+		cmocka_unit_test(test_excepted_protocols),
+		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_broken_rulesets_are_found),
+		cmocka_unit_test(test_deterministic),
+		cmocka_unit_test(test_seal_drops_everything),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The laboratory's own tests: that what it offers is there, and that its witnesses see."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from labkit import rules  # noqa: E402
+from labkit.lab import Lab  # noqa: E402
+
+
+def lab_name(suffix: str) -> str:
+    """Of this test run alone, so that runs do not meet each other or a person's lab."""
+    return f"test{os.getpid()}{suffix}"
+
+
+def say(text: str) -> None:
+    print(f"lab: {text}", file=sys.stderr, flush=True)
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """One laboratory with Tor for all tests. Each leaves its host without rules."""
+    laboratory = Lab(lab_name(""), progress=say)
+    laboratory.up()
+    yield laboratory
+    laboratory.down()
+
+
+@pytest.fixture(scope="session")
+def hostile_lab() -> Iterator[Lab]:
+    """One with a hostile router and without Tor."""
+    laboratory = Lab(lab_name("-hostile"), progress=say)
+    laboratory.up(tor=False, hostile=True)
+    yield laboratory
+    laboratory.down()
+
+
+@pytest.fixture
+def bare(lab: Lab) -> Iterator[Lab]:
+    """The laboratory, its host without rules before and after."""
+    rules.clear(lab)
+    yield lab
+    rules.clear(lab)

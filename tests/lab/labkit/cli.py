@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command `lab`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+
+from . import names, netns, processes, rules, torcontrol
+from .lab import Lab, LabError, existing
+
+_EPILOGUE = """\
+A laboratory is a set of network namespaces: a fake Internet with a private Tor network of real
+Tor processes, a LAN with a router, a printer and a guest, and the host under test. Nothing that
+happens inside reaches the machine's own network.
+
+Start with `lab up`, then `lab shell`, and `lab leaks lethe`. `lab down` removes everything.
+"""
+_BANNER = """\
+You are {user} on the host under test of the lab {lab!r}.{tor}
+  web server   {web} and every other public address, ports 80 and 443; other ports echo
+  onion        {onion}
+  printer      {printer}, ports 631 and 9100      LAN resolver   {resolver}
+Try: curl http://{web}/ and curl --socks5-hostname 127.0.0.1:9050 http://{name}/
+`exit` leaves; the lab stays up."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    words = sys.argv[1:] if argv is None else argv
+    arguments = _parser().parse_args(words[:1] if words[:1] == ["leaks"] else words)
+    try:
+        if os.geteuid() != 0:
+            raise LabError("the lab makes network namespaces: run this command as root")
+        if arguments.command == "leaks":
+            from . import leaks  # needed for this command only
+
+            return leaks.main(words[1:])
+        return arguments.function(arguments)
+    except (LabError, rules.RulesError, TimeoutError, RuntimeError, KeyError, OSError) as error:
+        text = error.args[0] if isinstance(error, KeyError) else error
+        print(f"lab {arguments.command}: {text}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"lab {arguments.command}: interrupted", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lab",
+        description="A laboratory for network filters, with a private Tor network.",
+        epilog=_EPILOGUE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def add(name: str, function, text: str, **options) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text, **options)
+        command.set_defaults(function=function)
+        if name != "list":
+            command.add_argument("--name", default=names.DEFAULT_LAB, metavar="LAB",
+                                 help="which lab (default: %(default)s)")  # fmt: skip
+        return command
+
+    users = ", ".join(names.USERS)
+    up = add("up", _up, "build a lab and return when it works")
+    up.add_argument("--no-tor", action="store_true", help="only the network; much quicker")
+    up.add_argument("--hostile", action="store_true",
+                    help="the LAN's router sends router advertisements, ICMP redirects, false "
+                    "DHCP options and false DNS answers")  # fmt: skip
+    down = add("down", _down, "end a lab and everything in it")
+    down.add_argument("--all", action="store_true", help="all labs, also what a crash left behind")
+    add("list", _list, "show the labs that exist")
+    add("status", _status, "show what runs in a lab, and how far Tor is")
+    shell = add("shell", _shell, "open a shell on the host under test")
+    shell.add_argument("user", nargs="?", default=names.AMNESIA, metavar="USER",
+                       help=f"one of: {users} (default: %(default)s)")  # fmt: skip
+    execute = add("exec", _exec, "run a command on the host under test")
+    execute.add_argument("user", metavar="USER", help=f"one of: {users}")
+    execute.add_argument("argv", nargs="+", metavar="COMMAND",
+                         help="put -- in front of it if it has options")  # fmt: skip
+    for command in (shell, execute):
+        command.add_argument("--clearnet", action="store_true",
+                             help="inside the clearnet network namespace")  # fmt: skip
+    described = argparse.RawDescriptionHelpFormatter
+    apply = add("apply", _apply, "load a ruleset on the host under test",
+                epilog=rules.HELP, formatter_class=described)  # fmt: skip
+    apply.add_argument("ruleset", metavar="RULESET", help="see below")
+    # Its options are its own: see main().
+    commands.add_parser("leaks", help="try every way out under a ruleset, and judge what was on "
+                        "the wire; `lab leaks --help` says more")  # fmt: skip
+    return parser
+
+
+def _existing_lab(arguments: argparse.Namespace) -> Lab:
+    lab = Lab(arguments.name, progress=_progress())
+    if not lab.is_up():
+        known = ", ".join(existing()) or "none"
+        raise LabError(f"the lab {lab.name!r} is not up (there are: {known}); "
+                       f"`lab up --name {lab.name}` builds it")  # fmt: skip
+    return lab
+
+
+def _progress():
+    started = time.monotonic()
+
+    def show(text: str) -> None:
+        print(f"[{time.monotonic() - started:6.2f} s] {text}", file=sys.stderr, flush=True)
+
+    return show
+
+
+def _up(arguments: argparse.Namespace) -> int:
+    lab = Lab(arguments.name, progress=_progress())
+    lab.up(tor=not arguments.no_tor, hostile=arguments.hostile)
+    print(f"the lab {lab.name!r} is up after {lab.settings()['seconds']:.1f} s")
+    return 0
+
+
+def _down(arguments: argparse.Namespace) -> int:
+    wanted = existing() if arguments.all else [arguments.name]
+    if not arguments.all and arguments.name not in existing():
+        print(f"the lab {arguments.name!r} does not exist; nothing to do")
+        return 0
+    for name in wanted:
+        Lab(name).down()
+        print(f"the lab {name!r} is gone")
+    return 0
+
+
+def _list(_: argparse.Namespace) -> int:
+    for name in existing():
+        lab = Lab(name)
+        if not lab.is_up():
+            print(f"{name}: incomplete; `lab down --name {name}` removes it")
+            continue
+        settings = lab.settings()
+        print(f"{name}: {'with' if settings['tor'] else 'without'} Tor"
+              f"{', hostile router' if settings['hostile'] else ''}")  # fmt: skip
+    return 0
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    lab = _existing_lab(arguments)
+    failed = 0
+    for process in lab.registry.all():
+        running = processes.is_running(process)
+        failed += not running
+        print(f"{process.label:16} {process.pid:8}  {'running' if running else 'ENDED'}")
+    missing = [node for node in names.NODES if not netns.exists(lab.ns(node))]
+    failed += len(missing)
+    print(f"namespaces: {len(names.NODES) - len(missing)} of {len(names.NODES)}")
+    if lab.settings()["tor"]:
+        percent, what = torcontrol.bootstrap(lab.tor.control_socket())
+        failed += percent < 100
+        print(f"Tor: {percent} % ({what}); onion service http://{lab.tor.onion_name()}/")
+    return 1 if failed else 0
+
+
+def _shell(arguments: argparse.Namespace) -> int:
+    lab = _existing_lab(arguments)
+    has_tor = lab.settings()["tor"]
+    print(_BANNER.format(
+        user=names.user(arguments.user).name, lab=lab.name, web=names.WEB_ADDRESS,
+        onion=f"http://{lab.tor.onion_name()}/" if has_tor else "none: this lab has no Tor",
+        tor="" if has_tor else " There is no Tor.", printer=names.PRINTER_ADDRESS,
+        resolver=names.LAN_RESOLVER, name=names.WEB_NAME,
+    ))  # fmt: skip
+    return lab.host.shell(arguments.user, _namespace(arguments))
+
+
+def _exec(arguments: argparse.Namespace) -> int:
+    lab = _existing_lab(arguments)
+    argv = lab.host.command(arguments.argv, arguments.user, _namespace(arguments))
+    env = lab.host.environment(arguments.user) | {"TERM": os.environ.get("TERM", "dumb")}
+    status = subprocess.run(argv, env=env, check=False).returncode
+    return status if status >= 0 else 128 - status
+
+
+def _namespace(arguments: argparse.Namespace) -> str:
+    return "clearnet" if arguments.clearnet else "host"
+
+
+def _apply(arguments: argparse.Namespace) -> int:
+    lab = _existing_lab(arguments)
+    print(rules.apply(lab, arguments.ruleset), end="")
+    print(f"loaded on the host under test: {arguments.ruleset}")
+    return 0

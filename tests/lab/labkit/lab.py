@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A whole laboratory: up, down, and what is inside.
+
+Several can exist at once; each has a name, a state directory and namespaces of its own. Its
+directory under /run is made first and removed last, so that what a crash leaves behind is found.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from . import kernel, mounts, names, netns, processes
+from .host import Host
+from .topology import Topology
+from .wait import wait_for
+
+SERVICES_SECONDS = 30.0
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,23}")
+
+
+class LabError(RuntimeError):
+    """Something about the lab went wrong; the text says what was attempted."""
+
+
+def silent(_: str) -> None:
+    """Progress for nobody."""
+
+
+class Lab:
+    def __init__(
+        self, name: str = names.DEFAULT_LAB, progress: Callable[[str], None] = silent
+    ) -> None:
+        if not _NAME.fullmatch(name):
+            raise LabError(f"a lab's name is lower-case letters, digits and '-': not {name!r}")
+        self.name = name
+        self.progress = progress
+        self.state = names.RUN_DIRECTORY / name
+        self.logs = self.state / "logs"
+        self.registry = processes.Registry(self.state / "processes")
+        self.topology = Topology(name)
+        self.host = Host(self)
+
+    # Imported where it is used: a lab without Tor needs none of it.
+    @property
+    def tor(self):
+        from .tor import TorNetwork
+
+        return TorNetwork(self)
+
+    def ns(self, node: str) -> str:
+        return self.topology.ns(node)
+
+    def is_up(self) -> bool:
+        return (self.state / "lab.json").exists()
+
+    def settings(self) -> dict:
+        return json.loads((self.state / "lab.json").read_text(encoding="utf-8"))
+
+    def up(self, tor: bool = True, hostile: bool = False) -> Lab:
+        """Build everything and return when it works. On failure nothing remains."""
+        if os.geteuid() != 0:
+            raise LabError("the lab makes network namespaces: it must be run as root")
+        names.RUN_DIRECTORY.mkdir(parents=True, exist_ok=True)
+        try:
+            self.state.mkdir()
+        except FileExistsError:
+            raise LabError(
+                f"the lab {self.name!r} exists already; `lab down --name {self.name}` ends it"
+            ) from None
+        try:
+            self._build(tor, hostile)
+        except BaseException:
+            self.down(keep_template=False)
+            raise
+        return self
+
+    def down(self, keep_template: bool = True) -> None:
+        """End what was started and remove what was made, whatever state it is in."""
+        running = [p for p in self.registry.all() if processes.is_running(p)]
+        self.registry.stop(running)
+        processes.end(self._inmates(), ask=False)
+        if keep_template and self.is_up() and self.settings()["tor"]:
+            self.tor.save_template()
+        self._remove_mounts()
+        self.topology.remove()
+        if self.state.exists():
+            shutil.rmtree(self.state)
+
+    def _build(self, tor: bool, hostile: bool) -> None:
+        started = time.monotonic()
+        mounts.make_private(self.state)
+        self.state.chmod(0o755)
+        self.logs.mkdir()
+        self.progress("building the network")
+        self.topology.build()
+        self.start_services(hostile)
+        self.host.prepare()
+        if tor:
+            self.tor.start()
+        settings = {"tor": tor, "hostile": hostile, "seconds": time.monotonic() - started}
+        (self.state / "lab.json").write_text(json.dumps(settings) + "\n", encoding="utf-8")
+
+    def start_services(self, hostile: bool) -> None:
+        """Start the servers of all nodes, in place of those that run."""
+        old = self.registry.find("services")
+        if old:
+            self.registry.stop([old])
+        self.progress("starting the servers" + (" and the hostile router" if hostile else ""))
+        read, write = os.pipe()
+        argv = [sys.executable, "-m", "labkit.services", self.name, str(write)]
+        env = dict(os.environ) | {
+            "PYTHONPATH": str(names.LAB_DIRECTORY),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            names.MARKER_VARIABLE: self.name,
+        }
+        log = self.logs / "services"
+        process = self.registry.start(
+            "services", argv + (["--hostile"] if hostile else []), log, env=env, pass_fds=(write,)
+        )
+        os.close(write)
+        os.set_blocking(read, False)
+        try:
+            wait_for(lambda: _is_ready(read, process), SERVICES_SECONDS, "the servers")
+        except (RuntimeError, TimeoutError) as error:
+            raise LabError(f"{error}\n{_tail(log)}") from None
+        finally:
+            os.close(read)
+
+    def _inmates(self) -> list[processes.Process]:
+        """Whatever else still lives in the lab, ourselves and our callers excepted: processes in
+        its namespaces, and those that were started there and have gone into one of their own."""
+        handles = [netns.path(name) for name in self.topology.remaining()]
+        handles += [self.state / f for f in ("clearnet.net", "host.mnt", "clearnet.mnt")]
+        inodes = {os.stat(handle).st_ino for handle in handles if os.path.ismount(handle)}
+        marker = f"{names.MARKER_VARIABLE}={self.name}"
+        family = _ancestry()
+        found = processes.inhabitants(inodes, marker)
+        return [process for process in found if process.pid not in family]
+
+    def _remove_mounts(self) -> None:
+        """Every mount in and on the state directory, the newest first."""
+        with open("/proc/self/mountinfo", encoding="utf-8") as lines:
+            targets = [line.split()[4] for line in lines]
+        own = str(self.state)
+        for target in reversed(targets):
+            if target == own or target.startswith(own + "/"):
+                kernel.umount(target)
+
+
+def existing() -> list[str]:
+    """The names of all labs of which something exists, half-built and half-removed ones too."""
+    found = set()
+    if names.RUN_DIRECTORY.is_dir():
+        found |= {entry.name for entry in names.RUN_DIRECTORY.iterdir() if entry.is_dir()}
+    for namespace in netns.names(names.NAMESPACE_PREFIX):
+        lab, _, node = namespace.removeprefix(names.NAMESPACE_PREFIX).rpartition("-")
+        if lab and node in names.NODES:
+            found.add(lab)
+    return sorted(found)
+
+
+def _is_ready(descriptor: int, process: processes.Process) -> bool:
+    try:
+        if os.read(descriptor, 1):
+            return True
+    except BlockingIOError:
+        pass
+    if not processes.is_running(process):
+        raise RuntimeError("the servers of the lab ended at once:")
+    return False
+
+
+def _tail(log: Path, size: int = 2000) -> str:
+    return log.read_text(encoding="utf-8", errors="replace")[-size:]
+
+
+def _ancestry() -> set[int]:
+    """This process and those that it descends from."""
+    found, pid = set(), os.getpid()
+    while pid > 0 and pid not in found:
+        found.add(pid)
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+        pid = int(text.rpartition(")")[2].split()[1])
+    return found
