@@ -45,8 +45,10 @@ def good(tool: Tool, plant: Plant) -> Path:
         "SECURITY.md": security(),
         "floors.toml": FLOORS,
         "lib/base/base.h": "\n",
-        "lib/base/meson.build": "unit_tests += [['base', files('test_base.c')]]\n",
-        "lib/base/test_base.c": "cmocka_unit_test(good), cmocka_unit_test_setup(wide,\n",
+        "lib/base/meson.build": "unit_tests += [['base', files('test_base.c')]]\n"
+        "foreach t : ['num', 'buf']\n unit_tests += [['base-' + t, files('test_base.c')]]\n",
+        "lib/base/test_base.c": "static void good(void **state)\nstatic void wide(void **state)\n"
+        "static void unlisted(void **state)\ncmocka_unit_test(good), TEST(wide)\n",
         "tests/test_a.py": "class TestB:\n    def test_b(self): pass\ndef test_a(): pass\n",
         "docs/architecture.md": "# Rooms\n\n## The floors\n\n"
         "<!-- floors: written by tools/check-docs --fix -->\n<!-- end of floors -->\n"
@@ -68,7 +70,7 @@ def test_true_documents_are_accepted(tool: Tool, good: Path) -> None:
     assert "| 0 | `lib/base` | ground |" in (good / "docs/architecture.md").read_text()
 
 
-@pytest.mark.parametrize("name", ["`base/wide`", "`tests/test_a.py::TestB::test_b`",
+@pytest.mark.parametrize("name", ["`base/wide`", "`base-num/good`", "`tests/test_a.py::TestB::test_b`",
                                   "`base/good`,\n  `tests/test_a.py::test_a[x-1]`"])
 def test_the_forms_of_a_test_name(tool: Tool, good: Path, name: str) -> None:
     (good / "SECURITY.md").write_text(security(F3=claim("F3", tests=name)), encoding="utf-8")
@@ -83,7 +85,10 @@ def test_the_forms_of_a_test_name(tool: Tool, good: Path, name: str) -> None:
     (claim("F3", anti=""), "claim F3 names no anti-tests"),
     (claim("F3", tests="`base/gone`"), "no test base/gone"),
     (claim("F3", tests="`base/goo`"), "no test base/goo"),
+    (claim("F3", tests="`base/unlisted`"), "no test base/unlisted"),
+    (claim("F3", tests="`base/cmocka_unit_test`"), "no test base/cmocka_unit_test"),
     (claim("F3", tests="`bas/good`"), "no test bas/good"),
+    (claim("F3", tests="`base-json/good`"), "no test base-json/good"),
     (claim("F3", tests="`good`"), "no test good"),
     (claim("F3", tests="`tests/test_a.py`"), "no test tests/test_a.py"),
     (claim("F3", tests="`tests/test_a.py::test_c`"), "no test tests/test_a.py::test_c"),

@@ -18,6 +18,7 @@ GOOD = {
     "lib/policy/meson.build": "policy = declare_dependency(dependencies: [base, packet])\n",
     "lib/ruleset/ruleset.h": "#include <packet/packet.h>\n",
     "lib/nf/nf.h": "#include <ruleset/ruleset.h>\n#include <libmnl/libmnl.h>\n",
+    "lib/nf/test_help.h": "#include <cmocka.h>\n",
     "lib/nf/test_nf.c": '#include <cmocka.h>\n#include "nf.h"\n',
     "src/wall/wall.h": "#include <nf/nf.h>\n#include <policy/policy.h>\n",
     "src/watch/watch.h": "#include <policy/policy.h>\n",

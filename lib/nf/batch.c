@@ -9,7 +9,8 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 
-/* BEGIN or END, of our subsystem, with nothing in it (a generation to match would be an attribute). */
+/* BEGIN or END, of our subsystem, with nothing in it (a generation to match would be an attribute).
+ */
 static bool is_bracket(const struct nf_message *message, uint16_t type)
 {
 	const uint16_t resource = htobe16(NFNL_SUBSYS_NFTABLES);
@@ -22,7 +23,7 @@ static bool is_bracket(const struct nf_message *message, uint16_t type)
 
 int nf_batch_walk(struct nf_span batch, struct nf_message *ret_last)
 {
-	struct nf_message message, last = { 0 };
+	struct nf_message message, last = {0};
 	uint32_t sequence;
 
 	if (nf_message_next(&batch, &message) <= 0 || !is_bracket(&message, NFNL_MSG_BATCH_BEGIN))
@@ -37,8 +38,7 @@ int nf_batch_walk(struct nf_span batch, struct nf_message *ret_last)
 			break;
 		last = message;
 	}
-	if (!is_bracket(&message, NFNL_MSG_BATCH_END) || batch.len > 0 ||
-	    !(last.flags & NLM_F_ACK))
+	if (!is_bracket(&message, NFNL_MSG_BATCH_END) || batch.len > 0 || !(last.flags & NLM_F_ACK))
 		return -EBADMSG;
 	if (ret_last)
 		*ret_last = last;
@@ -52,13 +52,12 @@ static const struct {
 	const char *what;
 	uint16_t table, name; /* attributes; 0 for none */
 } kinds[] = {
-	{ NFT_MSG_NEWTABLE, "table", NFTA_TABLE_NAME, 0 },
-	{ NFT_MSG_DELTABLE, "removal of table", NFTA_TABLE_NAME, 0 },
-	{ NFT_MSG_NEWCHAIN, "chain", NFTA_CHAIN_TABLE, NFTA_CHAIN_NAME },
-	{ NFT_MSG_NEWSET, "set", NFTA_SET_TABLE, NFTA_SET_NAME },
-	{ NFT_MSG_NEWSETELEM, "elements of set", NFTA_SET_ELEM_LIST_TABLE,
-	  NFTA_SET_ELEM_LIST_SET },
-	{ NFT_MSG_NEWRULE, "rule in chain", NFTA_RULE_TABLE, NFTA_RULE_CHAIN },
+    {NFT_MSG_NEWTABLE, "table", NFTA_TABLE_NAME, 0},
+    {NFT_MSG_DELTABLE, "removal of table", NFTA_TABLE_NAME, 0},
+    {NFT_MSG_NEWCHAIN, "chain", NFTA_CHAIN_TABLE, NFTA_CHAIN_NAME},
+    {NFT_MSG_NEWSET, "set", NFTA_SET_TABLE, NFTA_SET_NAME},
+    {NFT_MSG_NEWSETELEM, "elements of set", NFTA_SET_ELEM_LIST_TABLE, NFTA_SET_ELEM_LIST_SET},
+    {NFT_MSG_NEWRULE, "rule in chain", NFTA_RULE_TABLE, NFTA_RULE_CHAIN},
 };
 
 struct subject {
@@ -92,7 +91,7 @@ static void subject_describe(const struct nf_message *message, struct subject *s
 /* What the message with number @sequence in @batch is about. */
 static struct subject subject_find(struct nf_span batch, uint32_t sequence)
 {
-	struct subject subject = { .what = "batch" };
+	struct subject subject = {.what = "batch"};
 	struct nf_message message;
 
 	for (unsigned i = 0; nf_message_next(&batch, &message) > 0; i++) {
@@ -152,7 +151,7 @@ static void answers_note(struct nf_span bytes, struct nf_span batch, uint32_t la
 static int answers_collect(struct nf_socket *socket, struct nf_span batch, uint32_t last,
 			   struct diag *diag)
 {
-	struct verdict verdict = { 0 };
+	struct verdict verdict = {0};
 	struct nf_span bytes;
 	int r;
 
@@ -174,7 +173,7 @@ static int answers_collect(struct nf_socket *socket, struct nf_span batch, uint3
 
 int nf_batch_send(struct nf_socket *socket, const void *batch, size_t len, struct diag *diag)
 {
-	struct nf_span bytes = { batch, len };
+	struct nf_span bytes = {batch, len};
 	struct nf_message last;
 	int r;
 

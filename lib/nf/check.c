@@ -16,26 +16,24 @@
 
 static const struct kind {
 	uint16_t message, flags; /* flags besides REQUEST and ACK */
-	uint16_t table;		 /* the attribute that names the table: required */
-	uint32_t known;		 /* attributes that may be there */
+	uint16_t table;          /* the attribute that names the table: required */
+	uint32_t known;          /* attributes that may be there */
 } kinds[] = {
-	{ NFT_MSG_NEWTABLE, NLM_F_CREATE, NFTA_TABLE_NAME,
-	  BIT(NFTA_TABLE_NAME) | BIT(NFTA_TABLE_FLAGS) },
-	{ NFT_MSG_DELTABLE, 0, NFTA_TABLE_NAME, BIT(NFTA_TABLE_NAME) },
-	{ NFT_MSG_NEWCHAIN, NLM_F_CREATE, NFTA_CHAIN_TABLE,
-	  BIT(NFTA_CHAIN_TABLE) | BIT(NFTA_CHAIN_NAME) | BIT(NFTA_CHAIN_TYPE) |
-		  BIT(NFTA_CHAIN_POLICY) | BIT(NFTA_CHAIN_HOOK) },
-	{ NFT_MSG_NEWSET, NLM_F_CREATE, NFTA_SET_TABLE,
-	  BIT(NFTA_SET_TABLE) | BIT(NFTA_SET_NAME) | BIT(NFTA_SET_FLAGS) | BIT(NFTA_SET_KEY_TYPE) |
-		  BIT(NFTA_SET_KEY_LEN) | BIT(NFTA_SET_DATA_TYPE) | BIT(NFTA_SET_DATA_LEN) |
-		  BIT(NFTA_SET_ID) | BIT(NFTA_SET_TIMEOUT) | BIT(NFTA_SET_DESC) |
-		  BIT(NFTA_SET_USERDATA) },
-	{ NFT_MSG_NEWSETELEM, NLM_F_CREATE, NFTA_SET_ELEM_LIST_TABLE,
-	  BIT(NFTA_SET_ELEM_LIST_TABLE) | BIT(NFTA_SET_ELEM_LIST_SET) |
-		  BIT(NFTA_SET_ELEM_LIST_SET_ID) | BIT(NFTA_SET_ELEM_LIST_ELEMENTS) },
-	{ NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, NFTA_RULE_TABLE,
-	  BIT(NFTA_RULE_TABLE) | BIT(NFTA_RULE_CHAIN) | BIT(NFTA_RULE_EXPRESSIONS) |
-		  BIT(NFTA_RULE_USERDATA) },
+    {NFT_MSG_NEWTABLE, NLM_F_CREATE, NFTA_TABLE_NAME, BIT(NFTA_TABLE_NAME) | BIT(NFTA_TABLE_FLAGS)},
+    {NFT_MSG_DELTABLE, 0, NFTA_TABLE_NAME, BIT(NFTA_TABLE_NAME)},
+    {NFT_MSG_NEWCHAIN, NLM_F_CREATE, NFTA_CHAIN_TABLE,
+     BIT(NFTA_CHAIN_TABLE) | BIT(NFTA_CHAIN_NAME) | BIT(NFTA_CHAIN_TYPE) | BIT(NFTA_CHAIN_POLICY) |
+	 BIT(NFTA_CHAIN_HOOK)},
+    {NFT_MSG_NEWSET, NLM_F_CREATE, NFTA_SET_TABLE,
+     BIT(NFTA_SET_TABLE) | BIT(NFTA_SET_NAME) | BIT(NFTA_SET_FLAGS) | BIT(NFTA_SET_KEY_TYPE) |
+	 BIT(NFTA_SET_KEY_LEN) | BIT(NFTA_SET_DATA_TYPE) | BIT(NFTA_SET_DATA_LEN) |
+	 BIT(NFTA_SET_ID) | BIT(NFTA_SET_TIMEOUT) | BIT(NFTA_SET_DESC) | BIT(NFTA_SET_USERDATA)},
+    {NFT_MSG_NEWSETELEM, NLM_F_CREATE, NFTA_SET_ELEM_LIST_TABLE,
+     BIT(NFTA_SET_ELEM_LIST_TABLE) | BIT(NFTA_SET_ELEM_LIST_SET) | BIT(NFTA_SET_ELEM_LIST_SET_ID) |
+	 BIT(NFTA_SET_ELEM_LIST_ELEMENTS)},
+    {NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, NFTA_RULE_TABLE,
+     BIT(NFTA_RULE_TABLE) | BIT(NFTA_RULE_CHAIN) | BIT(NFTA_RULE_EXPRESSIONS) |
+	 BIT(NFTA_RULE_USERDATA)},
 };
 
 static int message_check(const struct nf_message *message, const char *name)
@@ -90,7 +88,7 @@ static bool understood(const struct ruleset *ruleset)
 int nf_batch_check(const void *batch, size_t len, const char *name)
 {
 	CLEANUP(ruleset_freep) struct ruleset *ruleset = NULL;
-	struct nf_span all = { batch, len }, rest = all;
+	struct nf_span all = {batch, len}, rest = all;
 	struct nf_message message;
 
 	if (len > NF_BATCH_MAX || nf_batch_walk(all, NULL) < 0)

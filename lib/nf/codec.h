@@ -27,6 +27,10 @@ MUST_CHECK int nf_value_read(struct nf_span bytes, struct ruleset_value *ret_val
  * for a pattern. */
 bool nf_name_valid(const char *name, size_t size);
 
+/* A name of a table, chain or set into RULESET_NAME_MAX + 1 bytes. The kernel allows longer ones
+ * and empty ones, for which we have no place: -EOPNOTSUPP. -EBADMSG if it is no text. */
+MUST_CHECK int nf_name_read(struct nf_span value, char *ret_name);
+
 /* NEWSET and its NEWSETELEM messages. @id tells sets of one batch apart. */
 void nf_set_write(struct nf_writer *writer, const struct ruleset_table *table,
 		  const struct ruleset_set *set, uint32_t id);
@@ -50,8 +54,8 @@ MUST_CHECK int nf_elements_fold(struct ruleset_set *set);
  * dump or as a batch, in which DELTABLE may follow the NEWTABLE of an empty table. Pure.
  */
 /* @only is NULL for every table; else the name, and @family, of the one wanted.
- * Returns 0 with a sorted ruleset that is the caller's, -EBADMSG, -ENOMEM, or -ESTALE if a set has an
- * element twice: the kernel was busy with that set; ask again. */
+ * Returns 0 with a sorted ruleset that is the caller's, -EBADMSG, -ENOMEM, or -ESTALE if a set has
+ * an element twice: the kernel was busy with that set; ask again. */
 MUST_CHECK int nf_decode(struct nf_span bytes, enum ruleset_family family, const char *only,
 			 struct ruleset **ret_ruleset);
 

@@ -38,18 +38,18 @@ static bool family_known(uint8_t family)
 	}
 }
 
-/* A message's table. 1 if it concerns us, 0 if not; what has no place in the model (a family or a
- * name too long) makes the ruleset incomplete. */
+/* A message's table. 1 if it concerns us, 0 if not; what has no place in the model (a family, a
+ * name) makes the ruleset incomplete. */
 static int table_name_read(struct decoder *decoder, uint8_t family, struct nf_span value,
 			   char *ret_name)
 {
 	int r;
 
-	r = nf_read_text(value, ret_name, RULESET_NAME_MAX + 1);
+	r = nf_name_read(value, ret_name);
 	if (r == -EBADMSG)
 		return r;
-	if (decoder->only && (r < 0 || family != (uint8_t)decoder->family ||
-			      strcmp(ret_name, decoder->only) != 0))
+	if (decoder->only &&
+	    (r < 0 || family != (uint8_t)decoder->family || strcmp(ret_name, decoder->only) != 0))
 		return 0;
 	if (r < 0 || !family_known(family)) {
 		decoder->ruleset->incomplete = true;
@@ -106,7 +106,8 @@ static struct ruleset_set *set_find(struct decoder *decoder, struct ruleset_tabl
 
 /* ---- tables ---- */
 
-static int table_new(struct decoder *decoder, uint8_t family, const struct nf_attributes *attributes)
+static int table_new(struct decoder *decoder, uint8_t family,
+		     const struct nf_attributes *attributes)
 {
 	struct nf_span flags = attributes->at[NFTA_TABLE_FLAGS];
 	char name[RULESET_NAME_MAX + 1];
@@ -122,9 +123,9 @@ static int table_new(struct decoder *decoder, uint8_t family, const struct nf_at
 	if (!table)
 		return -ENOMEM;
 	if (nf_attributes_beyond(attributes, BIT(NFTA_TABLE_NAME) | BIT(NFTA_TABLE_FLAGS) |
-						     BIT(NFTA_TABLE_USE) | BIT(NFTA_TABLE_HANDLE) |
-						     BIT(NFTA_TABLE_PAD) | BIT(NFTA_TABLE_USERDATA) |
-						     BIT(NFTA_TABLE_OWNER)))
+						 BIT(NFTA_TABLE_USE) | BIT(NFTA_TABLE_HANDLE) |
+						 BIT(NFTA_TABLE_PAD) | BIT(NFTA_TABLE_USERDATA) |
+						 BIT(NFTA_TABLE_OWNER)))
 		decoder->ruleset->incomplete = true;
 	return flags.data ? nf_read_u32(flags, &table->flags) : 0;
 }
@@ -193,7 +194,7 @@ static int hook_read(struct decoder *decoder, struct nf_span bytes, struct rules
 		return r;
 	chain->priority = (int32_t)priority;
 	if (nf_attributes_beyond(&attributes, BIT(NFTA_HOOK_HOOKNUM) | BIT(NFTA_HOOK_PRIORITY) |
-						      BIT(NFTA_HOOK_DEV) | BIT(NFTA_HOOK_DEVS)))
+						  BIT(NFTA_HOOK_DEV) | BIT(NFTA_HOOK_DEVS)))
 		decoder->ruleset->incomplete = true;
 	/* The kernel says a single device twice: NFTA_HOOK_DEV is for old programs. */
 	list = attributes.at[NFTA_HOOK_DEVS];
@@ -208,10 +209,10 @@ static enum ruleset_chain_type type_read(struct nf_span value)
 
 	if (nf_read_text(value, name, sizeof(name)) < 0)
 		return 0;
-	return strcmp(name, "filter") == 0 ? RULESET_FILTER :
-	       strcmp(name, "nat") == 0	   ? RULESET_NAT :
-	       strcmp(name, "route") == 0  ? RULESET_ROUTE :
-					     0;
+	return strcmp(name, "filter") == 0  ? RULESET_FILTER
+	       : strcmp(name, "nat") == 0   ? RULESET_NAT
+	       : strcmp(name, "route") == 0 ? RULESET_ROUTE
+					    : 0;
 }
 
 static int base_read(struct decoder *decoder, const struct nf_attributes *attributes,
@@ -249,14 +250,14 @@ static int table_get(struct decoder *decoder, uint8_t family, struct nf_span val
 	return *ret_table ? 1 : -EBADMSG;
 }
 
-/* An object's own name. 1, 0 for one that is too long and so left out, -EBADMSG. */
+/* An object's own name. 1, 0 for one that we have no place for and so leave out, -EBADMSG. */
 static int name_get(struct decoder *decoder, struct nf_span value, char *ret_name)
 {
-	int r = nf_read_text(value, ret_name, RULESET_NAME_MAX + 1);
+	int r = nf_name_read(value, ret_name);
 
-	if (r == -E2BIG)
+	if (r == -EOPNOTSUPP)
 		decoder->ruleset->incomplete = true;
-	return r == -E2BIG ? 0 : r < 0 ? r : 1;
+	return r == -EOPNOTSUPP ? 0 : r < 0 ? r : 1;
 }
 
 static int chain_new(struct decoder *decoder, uint8_t family,
@@ -280,13 +281,12 @@ static int chain_new(struct decoder *decoder, uint8_t family,
 		return -ENOMEM;
 	/* BINDING only says that the chain goes with the rule that calls it. */
 	if ((flags & ~(uint32_t)(NFT_CHAIN_BASE | NFT_CHAIN_BINDING)) ||
-	    nf_attributes_beyond(attributes,
-				 BIT(NFTA_CHAIN_TABLE) | BIT(NFTA_CHAIN_HANDLE) |
-					 BIT(NFTA_CHAIN_NAME) | BIT(NFTA_CHAIN_HOOK) |
-					 BIT(NFTA_CHAIN_POLICY) | BIT(NFTA_CHAIN_USE) |
-					 BIT(NFTA_CHAIN_TYPE) | BIT(NFTA_CHAIN_COUNTERS) |
-					 BIT(NFTA_CHAIN_PAD) | BIT(NFTA_CHAIN_FLAGS) |
-					 BIT(NFTA_CHAIN_ID) | BIT(NFTA_CHAIN_USERDATA)))
+	    nf_attributes_beyond(attributes, BIT(NFTA_CHAIN_TABLE) | BIT(NFTA_CHAIN_HANDLE) |
+						 BIT(NFTA_CHAIN_NAME) | BIT(NFTA_CHAIN_HOOK) |
+						 BIT(NFTA_CHAIN_POLICY) | BIT(NFTA_CHAIN_USE) |
+						 BIT(NFTA_CHAIN_TYPE) | BIT(NFTA_CHAIN_COUNTERS) |
+						 BIT(NFTA_CHAIN_PAD) | BIT(NFTA_CHAIN_FLAGS) |
+						 BIT(NFTA_CHAIN_ID) | BIT(NFTA_CHAIN_USERDATA)))
 		decoder->ruleset->incomplete = true;
 	return attributes->at[NFTA_CHAIN_HOOK].data ? base_read(decoder, attributes, chain) : 0;
 }
@@ -327,10 +327,9 @@ static int elements_new(struct decoder *decoder, uint8_t family,
 	set = set_find(decoder, table, name);
 	if (!set)
 		return -EBADMSG;
-	if (nf_attributes_beyond(attributes, BIT(NFTA_SET_ELEM_LIST_TABLE) |
-						     BIT(NFTA_SET_ELEM_LIST_SET) |
-						     BIT(NFTA_SET_ELEM_LIST_ELEMENTS) |
-						     BIT(NFTA_SET_ELEM_LIST_SET_ID)))
+	if (nf_attributes_beyond(
+		attributes, BIT(NFTA_SET_ELEM_LIST_TABLE) | BIT(NFTA_SET_ELEM_LIST_SET) |
+				BIT(NFTA_SET_ELEM_LIST_ELEMENTS) | BIT(NFTA_SET_ELEM_LIST_SET_ID)))
 		decoder->ruleset->incomplete = true;
 	/* What packets put there comes and goes, and is not part of the ruleset. */
 	if (set->dynamic)
@@ -512,7 +511,7 @@ int nf_decode(struct nf_span bytes, enum ruleset_family family, const char *only
 	      struct ruleset **ret_ruleset)
 {
 	CLEANUP(ruleset_freep) struct ruleset *ruleset = ruleset_new();
-	struct decoder decoder = { .ruleset = ruleset, .family = family, .only = only };
+	struct decoder decoder = {.ruleset = ruleset, .family = family, .only = only};
 	struct nf_message message;
 	int r;
 

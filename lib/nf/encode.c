@@ -26,7 +26,8 @@ void nf_batch_begin(struct nf_writer *writer)
 /*
  * Ask for an acknowledgement of the last message before END. The kernel sends every error without
  * being asked, in order, so what comes up to this answer is all there is; and one answer cannot
- * fill the receive buffer however long the batch is. (END itself is only answered by newer kernels.)
+ * fill the receive buffer however long the batch is. (END itself is only answered by newer
+ * kernels.)
  */
 int nf_batch_end(struct nf_writer *writer)
 {
@@ -184,7 +185,7 @@ static int check_whole(const struct ruleset *ruleset)
 int nf_batch_build(const struct ruleset *ruleset, const struct nf_batch_options *options,
 		   struct buf *out)
 {
-	struct nf_writer writer = { .out = out };
+	struct nf_writer writer = {.out = out};
 	uint32_t set_id = 1;
 	int r;
 
@@ -199,7 +200,7 @@ int nf_batch_build(const struct ruleset *ruleset, const struct nf_batch_options 
 
 int nf_batch_remove(const struct ruleset *ruleset, struct buf *out)
 {
-	struct nf_writer writer = { .out = out };
+	struct nf_writer writer = {.out = out};
 
 	if (ruleset->table_count == 0)
 		return -EINVAL;

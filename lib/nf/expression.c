@@ -14,25 +14,25 @@
 
 enum field_form {
 	FIELD_END = 0,
-	FIELD_U8,	  /* uint8_t */
-	FIELD_U32,	  /* uint32_t or an enum */
-	FIELD_U64,	  /* uint64_t */
-	FIELD_BIT,	  /* bool, 0 or 1 in 32 bits */
-	FIELD_ZERO,	  /* no member: must be 0 */
-	FIELD_PAD,	  /* no member, no meaning */
-	FIELD_NAME,	  /* of a set */
-	FIELD_DATA,	  /* struct ruleset_value */
-	FIELD_REGISTER,	  /* uint8_t, 0 to 15 */
+	FIELD_U8,               /* uint8_t */
+	FIELD_U32,              /* uint32_t or an enum */
+	FIELD_U64,              /* uint64_t */
+	FIELD_BIT,              /* bool, 0 or 1 in 32 bits */
+	FIELD_ZERO,             /* no member: must be 0 */
+	FIELD_PAD,              /* no member, no meaning */
+	FIELD_NAME,             /* of a set */
+	FIELD_DATA,             /* struct ruleset_value */
+	FIELD_REGISTER,         /* uint8_t, 0 to 15 */
 	FIELD_REGISTER_OR_NONE, /* int8_t, -1 if there is none */
-	FIELD_MAP_REGISTER,	/* of a lookup: none, the verdict, or a register */
-	FIELD_RESULT_REGISTER,	/* of an immediate: the verdict, or a register */
-	FIELD_RESULT,		/* of an immediate: a verdict or data */
+	FIELD_MAP_REGISTER,     /* of a lookup: none, the verdict, or a register */
+	FIELD_RESULT_REGISTER,  /* of an immediate: the verdict, or a register */
+	FIELD_RESULT,           /* of an immediate: a verdict or data */
 };
 
 enum field_need {
 	FIELD_REQUIRED = 0,
 	FIELD_OPTIONAL, /* missing means 0; 0 is not written */
-	FIELD_DEFAULT,	/* missing means 0; 0 is written */
+	FIELD_DEFAULT,  /* missing means 0; 0 is written */
 };
 
 struct field {
@@ -46,95 +46,93 @@ struct field {
 #define MEMBER(member) offsetof(struct ruleset_expression, member)
 
 static const struct field meta_fields[] = {
-	{ NFTA_META_KEY, FIELD_U32, FIELD_REQUIRED, MEMBER(meta.key), 0 },
-	{ NFTA_META_DREG, FIELD_REGISTER, FIELD_REQUIRED, MEMBER(meta.reg), 0 },
-	{ 0 },
+    {NFTA_META_KEY, FIELD_U32, FIELD_REQUIRED, MEMBER(meta.key), 0},
+    {NFTA_META_DREG, FIELD_REGISTER, FIELD_REQUIRED, MEMBER(meta.reg), 0},
+    {0},
 };
 
 static const struct field payload_fields[] = {
-	{ NFTA_PAYLOAD_DREG, FIELD_REGISTER, FIELD_REQUIRED, MEMBER(payload.reg), 0 },
-	{ NFTA_PAYLOAD_BASE, FIELD_U32, FIELD_REQUIRED, MEMBER(payload.base), RULESET_TRANSPORT },
-	{ NFTA_PAYLOAD_OFFSET, FIELD_U32, FIELD_REQUIRED, MEMBER(payload.offset), 0 },
-	{ NFTA_PAYLOAD_LEN, FIELD_U32, FIELD_REQUIRED, MEMBER(payload.len), 0 },
-	{ 0 },
+    {NFTA_PAYLOAD_DREG, FIELD_REGISTER, FIELD_REQUIRED, MEMBER(payload.reg), 0},
+    {NFTA_PAYLOAD_BASE, FIELD_U32, FIELD_REQUIRED, MEMBER(payload.base), RULESET_TRANSPORT},
+    {NFTA_PAYLOAD_OFFSET, FIELD_U32, FIELD_REQUIRED, MEMBER(payload.offset), 0},
+    {NFTA_PAYLOAD_LEN, FIELD_U32, FIELD_REQUIRED, MEMBER(payload.len), 0},
+    {0},
 };
 
 static const struct field compare_fields[] = {
-	{ NFTA_CMP_SREG, FIELD_REGISTER, FIELD_REQUIRED, MEMBER(compare.reg), 0 },
-	{ NFTA_CMP_OP, FIELD_U32, FIELD_REQUIRED, MEMBER(compare.operator), RULESET_GREATER_EQUAL },
-	{ NFTA_CMP_DATA, FIELD_DATA, FIELD_REQUIRED, MEMBER(compare.value), 0 },
-	{ 0 },
+    {NFTA_CMP_SREG, FIELD_REGISTER, FIELD_REQUIRED, MEMBER(compare.reg), 0},
+    {NFTA_CMP_OP, FIELD_U32, FIELD_REQUIRED, MEMBER(compare.operator), RULESET_GREATER_EQUAL},
+    {NFTA_CMP_DATA, FIELD_DATA, FIELD_REQUIRED, MEMBER(compare.value), 0},
+    {0},
 };
 
 static const struct field bitwise_fields[] = {
-	{ NFTA_BITWISE_SREG, FIELD_REGISTER, FIELD_REQUIRED, MEMBER(bitwise.source), 0 },
-	{ NFTA_BITWISE_DREG, FIELD_REGISTER, FIELD_REQUIRED, MEMBER(bitwise.reg), 0 },
-	{ NFTA_BITWISE_OP, FIELD_ZERO, FIELD_DEFAULT, 0, 0 }, /* mask and xor; shifts are other */
-	{ NFTA_BITWISE_LEN, FIELD_U32, FIELD_REQUIRED, MEMBER(bitwise.len), RULESET_DATA_MAX },
-	{ NFTA_BITWISE_MASK, FIELD_DATA, FIELD_REQUIRED, MEMBER(bitwise.mask), 0 },
-	{ NFTA_BITWISE_XOR, FIELD_DATA, FIELD_REQUIRED, MEMBER(bitwise.xor), 0 },
-	{ 0 },
+    {NFTA_BITWISE_SREG, FIELD_REGISTER, FIELD_REQUIRED, MEMBER(bitwise.source), 0},
+    {NFTA_BITWISE_DREG, FIELD_REGISTER, FIELD_REQUIRED, MEMBER(bitwise.reg), 0},
+    {NFTA_BITWISE_OP, FIELD_ZERO, FIELD_DEFAULT, 0, 0}, /* mask and xor; shifts are other */
+    {NFTA_BITWISE_LEN, FIELD_U32, FIELD_REQUIRED, MEMBER(bitwise.len), RULESET_DATA_MAX},
+    {NFTA_BITWISE_MASK, FIELD_DATA, FIELD_REQUIRED, MEMBER(bitwise.mask), 0},
+    {NFTA_BITWISE_XOR, FIELD_DATA, FIELD_REQUIRED, MEMBER(bitwise.xor), 0},
+    {0},
 };
 
 static const struct field range_fields[] = {
-	{ NFTA_RANGE_SREG, FIELD_REGISTER, FIELD_REQUIRED, MEMBER(range.reg), 0 },
-	{ NFTA_RANGE_OP, FIELD_U32, FIELD_REQUIRED, MEMBER(range.operator), RULESET_NOT_EQUAL },
-	{ NFTA_RANGE_FROM_DATA, FIELD_DATA, FIELD_REQUIRED, MEMBER(range.from), 0 },
-	{ NFTA_RANGE_TO_DATA, FIELD_DATA, FIELD_REQUIRED, MEMBER(range.to), 0 },
-	{ 0 },
+    {NFTA_RANGE_SREG, FIELD_REGISTER, FIELD_REQUIRED, MEMBER(range.reg), 0},
+    {NFTA_RANGE_OP, FIELD_U32, FIELD_REQUIRED, MEMBER(range.operator), RULESET_NOT_EQUAL},
+    {NFTA_RANGE_FROM_DATA, FIELD_DATA, FIELD_REQUIRED, MEMBER(range.from), 0},
+    {NFTA_RANGE_TO_DATA, FIELD_DATA, FIELD_REQUIRED, MEMBER(range.to), 0},
+    {0},
 };
 
 static const struct field lookup_fields[] = {
-	{ NFTA_LOOKUP_SET, FIELD_NAME, FIELD_REQUIRED, MEMBER(lookup.set), 0 },
-	{ NFTA_LOOKUP_SREG, FIELD_REGISTER, FIELD_REQUIRED, MEMBER(lookup.reg), 0 },
-	{ NFTA_LOOKUP_DREG, FIELD_MAP_REGISTER, FIELD_OPTIONAL, MEMBER(lookup.destination), 0 },
-	{ NFTA_LOOKUP_FLAGS, FIELD_BIT, FIELD_OPTIONAL, MEMBER(lookup.inverted), 0 },
-	{ 0 },
+    {NFTA_LOOKUP_SET, FIELD_NAME, FIELD_REQUIRED, MEMBER(lookup.set), 0},
+    {NFTA_LOOKUP_SREG, FIELD_REGISTER, FIELD_REQUIRED, MEMBER(lookup.reg), 0},
+    {NFTA_LOOKUP_DREG, FIELD_MAP_REGISTER, FIELD_OPTIONAL, MEMBER(lookup.destination), 0},
+    {NFTA_LOOKUP_FLAGS, FIELD_BIT, FIELD_OPTIONAL, MEMBER(lookup.inverted), 0},
+    {0},
 };
 
 static const struct field dynset_fields[] = {
-	{ NFTA_DYNSET_SET_NAME, FIELD_NAME, FIELD_REQUIRED, MEMBER(dynset.set), 0 },
-	{ NFTA_DYNSET_SREG_KEY, FIELD_REGISTER, FIELD_REQUIRED, MEMBER(dynset.reg), 0 },
-	{ NFTA_DYNSET_OP, FIELD_BIT, FIELD_REQUIRED, MEMBER(dynset.update), 0 },
-	{ NFTA_DYNSET_TIMEOUT, FIELD_U64, FIELD_OPTIONAL, MEMBER(dynset.timeout_ms), 0 },
-	{ NFTA_DYNSET_FLAGS, FIELD_ZERO, FIELD_OPTIONAL, 0, 0 },
-	{ NFTA_DYNSET_PAD, FIELD_PAD, FIELD_OPTIONAL, 0, 0 },
-	{ 0 },
+    {NFTA_DYNSET_SET_NAME, FIELD_NAME, FIELD_REQUIRED, MEMBER(dynset.set), 0},
+    {NFTA_DYNSET_SREG_KEY, FIELD_REGISTER, FIELD_REQUIRED, MEMBER(dynset.reg), 0},
+    {NFTA_DYNSET_OP, FIELD_BIT, FIELD_REQUIRED, MEMBER(dynset.update), 0},
+    {NFTA_DYNSET_TIMEOUT, FIELD_U64, FIELD_OPTIONAL, MEMBER(dynset.timeout_ms), 0},
+    {NFTA_DYNSET_FLAGS, FIELD_ZERO, FIELD_OPTIONAL, 0, 0},
+    {NFTA_DYNSET_PAD, FIELD_PAD, FIELD_OPTIONAL, 0, 0},
+    {0},
 };
 
 static const struct field immediate_fields[] = {
-	{ NFTA_IMMEDIATE_DREG, FIELD_RESULT_REGISTER, FIELD_REQUIRED, MEMBER(immediate.reg), 0 },
-	{ NFTA_IMMEDIATE_DATA, FIELD_RESULT, FIELD_REQUIRED, 0, 0 },
-	{ 0 },
+    {NFTA_IMMEDIATE_DREG, FIELD_RESULT_REGISTER, FIELD_REQUIRED, MEMBER(immediate.reg), 0},
+    {NFTA_IMMEDIATE_DATA, FIELD_RESULT, FIELD_REQUIRED, 0, 0},
+    {0},
 };
 
 static const struct field reject_fields[] = {
-	{ NFTA_REJECT_TYPE, FIELD_U32, FIELD_REQUIRED, MEMBER(reject.type), 0 },
-	{ NFTA_REJECT_ICMP_CODE, FIELD_U8, FIELD_DEFAULT, MEMBER(reject.code), 0 },
-	{ 0 },
+    {NFTA_REJECT_TYPE, FIELD_U32, FIELD_REQUIRED, MEMBER(reject.type), 0},
+    {NFTA_REJECT_ICMP_CODE, FIELD_U8, FIELD_DEFAULT, MEMBER(reject.code), 0},
+    {0},
 };
 
 static const struct field socket_fields[] = {
-	{ NFTA_SOCKET_KEY, FIELD_U32, FIELD_REQUIRED, MEMBER(socket.key), 0 },
-	{ NFTA_SOCKET_DREG, FIELD_REGISTER, FIELD_REQUIRED, MEMBER(socket.reg), 0 },
-	{ NFTA_SOCKET_LEVEL, FIELD_U32, FIELD_OPTIONAL, MEMBER(socket.level), 0 },
-	{ 0 },
+    {NFTA_SOCKET_KEY, FIELD_U32, FIELD_REQUIRED, MEMBER(socket.key), 0},
+    {NFTA_SOCKET_DREG, FIELD_REGISTER, FIELD_REQUIRED, MEMBER(socket.reg), 0},
+    {NFTA_SOCKET_LEVEL, FIELD_U32, FIELD_OPTIONAL, MEMBER(socket.level), 0},
+    {0},
 };
 
 static const struct field tproxy_fields[] = {
-	{ NFTA_TPROXY_FAMILY, FIELD_U32, FIELD_REQUIRED, MEMBER(tproxy.family), RULESET_IPV6 },
-	{ NFTA_TPROXY_REG_ADDR, FIELD_REGISTER_OR_NONE, FIELD_OPTIONAL, MEMBER(tproxy.address_reg),
-	  0 },
-	{ NFTA_TPROXY_REG_PORT, FIELD_REGISTER_OR_NONE, FIELD_OPTIONAL, MEMBER(tproxy.port_reg),
-	  0 },
-	{ 0 },
+    {NFTA_TPROXY_FAMILY, FIELD_U32, FIELD_REQUIRED, MEMBER(tproxy.family), RULESET_IPV6},
+    {NFTA_TPROXY_REG_ADDR, FIELD_REGISTER_OR_NONE, FIELD_OPTIONAL, MEMBER(tproxy.address_reg), 0},
+    {NFTA_TPROXY_REG_PORT, FIELD_REGISTER_OR_NONE, FIELD_OPTIONAL, MEMBER(tproxy.port_reg), 0},
+    {0},
 };
 
 static const struct field counter_fields[] = {
-	{ NFTA_COUNTER_BYTES, FIELD_U64, FIELD_OPTIONAL, MEMBER(counter.bytes), 0 },
-	{ NFTA_COUNTER_PACKETS, FIELD_U64, FIELD_OPTIONAL, MEMBER(counter.packets), 0 },
-	{ NFTA_COUNTER_PAD, FIELD_PAD, FIELD_OPTIONAL, 0, 0 },
-	{ 0 },
+    {NFTA_COUNTER_BYTES, FIELD_U64, FIELD_OPTIONAL, MEMBER(counter.bytes), 0},
+    {NFTA_COUNTER_PACKETS, FIELD_U64, FIELD_OPTIONAL, MEMBER(counter.packets), 0},
+    {NFTA_COUNTER_PAD, FIELD_PAD, FIELD_OPTIONAL, 0, 0},
+    {0},
 };
 
 static const struct kind {
@@ -142,18 +140,12 @@ static const struct kind {
 	const char *name;
 	const struct field *fields;
 } kinds[] = {
-	{ RULESET_META, "meta", meta_fields },
-	{ RULESET_PAYLOAD, "payload", payload_fields },
-	{ RULESET_COMPARE, "cmp", compare_fields },
-	{ RULESET_BITWISE, "bitwise", bitwise_fields },
-	{ RULESET_RANGE, "range", range_fields },
-	{ RULESET_LOOKUP, "lookup", lookup_fields },
-	{ RULESET_DYNSET, "dynset", dynset_fields },
-	{ RULESET_IMMEDIATE, "immediate", immediate_fields },
-	{ RULESET_REJECT, "reject", reject_fields },
-	{ RULESET_SOCKET, "socket", socket_fields },
-	{ RULESET_TPROXY, "tproxy", tproxy_fields },
-	{ RULESET_COUNTER, "counter", counter_fields },
+    {RULESET_META, "meta", meta_fields},       {RULESET_PAYLOAD, "payload", payload_fields},
+    {RULESET_COMPARE, "cmp", compare_fields},  {RULESET_BITWISE, "bitwise", bitwise_fields},
+    {RULESET_RANGE, "range", range_fields},    {RULESET_LOOKUP, "lookup", lookup_fields},
+    {RULESET_DYNSET, "dynset", dynset_fields}, {RULESET_IMMEDIATE, "immediate", immediate_fields},
+    {RULESET_REJECT, "reject", reject_fields}, {RULESET_SOCKET, "socket", socket_fields},
+    {RULESET_TPROXY, "tproxy", tproxy_fields}, {RULESET_COUNTER, "counter", counter_fields},
 };
 
 /* ---- what a table cannot say: do registers and lengths fit together? Asked in both directions, so
@@ -186,7 +178,8 @@ static bool sound(const struct ruleset_expression *e)
 	case RULESET_BITWISE:
 		return spans(e->bitwise.reg, e->bitwise.len) &&
 		       spans(e->bitwise.source, e->bitwise.len) &&
-		       e->bitwise.mask.len == e->bitwise.len && e->bitwise.xor.len == e->bitwise.len;
+		       e->bitwise.mask.len == e->bitwise.len &&
+		       e->bitwise.xor.len == e->bitwise.len;
 	case RULESET_RANGE:
 		return spans(e->range.reg, e->range.from.len) &&
 		       e->range.from.len == e->range.to.len;
@@ -237,10 +230,9 @@ static const struct {
 	enum ruleset_code code;
 	int32_t number;
 } verdicts[] = {
-	{ RULESET_ACCEPT, NF_ACCEPT },	   { RULESET_DROP, NF_DROP },
-	{ RULESET_QUEUE, NF_QUEUE },	   { RULESET_CONTINUE, NFT_CONTINUE },
-	{ RULESET_BREAK, NFT_BREAK },	   { RULESET_JUMP, NFT_JUMP },
-	{ RULESET_GOTO, NFT_GOTO },	   { RULESET_RETURN, NFT_RETURN },
+    {RULESET_ACCEPT, NF_ACCEPT},      {RULESET_DROP, NF_DROP},      {RULESET_QUEUE, NF_QUEUE},
+    {RULESET_CONTINUE, NFT_CONTINUE}, {RULESET_BREAK, NFT_BREAK},   {RULESET_JUMP, NFT_JUMP},
+    {RULESET_GOTO, NFT_GOTO},         {RULESET_RETURN, NFT_RETURN},
 };
 
 static bool verdict_has_chain(enum ruleset_code code)
@@ -255,9 +247,8 @@ void nf_verdict_write(struct nf_writer *writer, uint16_t type,
 
 	while (i < ARRAY_SIZE(verdicts) && verdicts[i].code != verdict->code)
 		i++;
-	if (i == ARRAY_SIZE(verdicts) ||
-	    (verdict_has_chain(verdict->code) &&
-	     !nf_name_valid(verdict->chain, sizeof(verdict->chain)))) {
+	if (i == ARRAY_SIZE(verdicts) || (verdict_has_chain(verdict->code) &&
+					  !nf_name_valid(verdict->chain, sizeof(verdict->chain)))) {
 		nf_writer_fail(writer, -EINVAL);
 		return;
 	}
@@ -272,7 +263,7 @@ void nf_verdict_write(struct nf_writer *writer, uint16_t type,
 
 int nf_verdict_read(struct nf_span bytes, struct ruleset_verdict *ret_verdict)
 {
-	struct ruleset_verdict verdict = { 0 };
+	struct ruleset_verdict verdict = {0};
 	struct nf_attributes attributes;
 	uint32_t number;
 	int r;
@@ -290,10 +281,9 @@ int nf_verdict_read(struct nf_span bytes, struct ruleset_verdict *ret_verdict)
 	    nf_attributes_beyond(&attributes, 1u << NFTA_VERDICT_CODE | 1u << NFTA_VERDICT_CHAIN))
 		return -EOPNOTSUPP;
 	if (verdict_has_chain(verdict.code)) {
-		r = nf_read_text(attributes.at[NFTA_VERDICT_CHAIN], verdict.chain,
-				 sizeof(verdict.chain));
+		r = nf_name_read(attributes.at[NFTA_VERDICT_CHAIN], verdict.chain);
 		if (r < 0)
-			return r == -E2BIG ? -EOPNOTSUPP : r;
+			return r;
 	}
 	*ret_verdict = verdict;
 	return 0;
@@ -312,7 +302,7 @@ void nf_value_write(struct nf_writer *writer, uint16_t type, const struct rulese
 
 int nf_value_read(struct nf_span bytes, struct ruleset_value *ret_value)
 {
-	struct ruleset_value value = { 0 };
+	struct ruleset_value value = {0};
 	struct nf_attributes attributes;
 	struct nf_span data;
 	int r;
@@ -336,6 +326,16 @@ int nf_value_read(struct nf_span bytes, struct ruleset_value *ret_value)
 bool nf_name_valid(const char *name, size_t size)
 {
 	return name[0] && memchr(name, '\0', size) && !strchr(name, '%');
+}
+
+int nf_name_read(struct nf_span value, char *ret_name)
+{
+	int r;
+
+	if (value.data && value.len == 1 && value.data[0] == '\0')
+		return -EOPNOTSUPP;
+	r = nf_read_text(value, ret_name, RULESET_NAME_MAX + 1);
+	return r == -E2BIG ? -EOPNOTSUPP : r;
 }
 
 /* ---- writing ---- */
@@ -390,8 +390,8 @@ static void value_member_write(struct nf_writer *writer, const struct field *fie
 static void register_write(struct nf_writer *writer, const struct field *field,
 			   const struct ruleset_expression *e, uint8_t reg)
 {
-	bool verdict = e->kind == RULESET_LOOKUP ? e->lookup.verdict_map :
-						   e->immediate.verdict.code != RULESET_NONE;
+	bool verdict = e->kind == RULESET_LOOKUP ? e->lookup.verdict_map
+						 : e->immediate.verdict.code != RULESET_NONE;
 
 	switch ((int)field->form) {
 	case FIELD_REGISTER:
@@ -561,8 +561,7 @@ static int field_read(struct nf_span value, const struct field *field, struct ru
 	case FIELD_ZERO:
 		return number_read(value, field, member);
 	case FIELD_NAME:
-		r = nf_read_text(value, (char *)member, RULESET_NAME_MAX + 1);
-		return r == -E2BIG ? -EOPNOTSUPP : r;
+		return nf_name_read(value, (char *)member);
 	case FIELD_DATA:
 		r = nf_value_read(value, &data);
 		if (r == 0)
@@ -604,7 +603,7 @@ static int fields_read(struct nf_span bytes, const struct kind *kind, struct rul
 
 int nf_expression_read(struct nf_span bytes, struct ruleset_expression *ret_expression)
 {
-	struct ruleset_expression e = { 0 }, unknown = { .kind = RULESET_UNKNOWN };
+	struct ruleset_expression e = {0}, unknown = {.kind = RULESET_UNKNOWN};
 	struct nf_attributes attributes;
 	struct nf_span name, data;
 	int r;
@@ -619,15 +618,15 @@ int nf_expression_read(struct nf_span bytes, struct ruleset_expression *ret_expr
 		return -EBADMSG;
 	/* Cut if need be: for an unknown kind the name is only for people. */
 	memcpy(unknown.unknown.name, name.data,
-	       name.len < sizeof(unknown.unknown.name) ? name.len :
-							 sizeof(unknown.unknown.name) - 1);
+	       name.len < sizeof(unknown.unknown.name) ? name.len
+						       : sizeof(unknown.unknown.name) - 1);
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		if (name.len != strlen(kinds[i].name) + 1 ||
 		    memcmp(name.data, kinds[i].name, name.len) != 0)
 			continue;
-		r = nf_attributes_beyond(&attributes, 1u << NFTA_EXPR_NAME | 1u << NFTA_EXPR_DATA) ?
-			    -EOPNOTSUPP :
-			    fields_read(data, &kinds[i], &e);
+		r = nf_attributes_beyond(&attributes, 1u << NFTA_EXPR_NAME | 1u << NFTA_EXPR_DATA)
+			? -EOPNOTSUPP
+			: fields_read(data, &kinds[i], &e);
 		if (r == 0)
 			*ret_expression = e;
 		if (r != -EOPNOTSUPP)

@@ -67,8 +67,8 @@ MUST_CHECK int nf_read(struct nf_socket *socket, unsigned tries, uint32_t *ret_g
 		       struct ruleset **ret_ruleset);
 
 /* The same, one table only; -ENOENT if it does not exist. */
-MUST_CHECK int nf_read_table(struct nf_socket *socket, enum ruleset_family family,
-			     const char *name, struct ruleset **ret_ruleset);
+MUST_CHECK int nf_read_table(struct nf_socket *socket, enum ruleset_family family, const char *name,
+			     struct ruleset **ret_ruleset);
 
 /* Does this kernel bind netdev chains by name prefix? Asked by a transaction that is aborted, so
  * nothing changes. 0, or -errno. */

@@ -8,7 +8,7 @@
 #include <linux/netlink.h>
 
 #define PROBE_BYTES_MAX 1024
-#define PROBE_TABLE	"lethe-probe"
+#define PROBE_TABLE     "lethe-probe"
 
 enum { PROBE_BEGIN, PROBE_NEWTABLE, PROBE_CHAIN, PROBE_ABORT, PROBE_END };
 
@@ -22,7 +22,7 @@ static void begin(struct nf_writer *writer, uint16_t message, uint16_t flags)
  * which has none. So the transaction is never carried out. */
 static int probe_build(uint16_t attribute, struct buf *out)
 {
-	struct nf_writer writer = { .out = out };
+	struct nf_writer writer = {.out = out};
 
 	nf_batch_begin(&writer);
 	begin(&writer, NFT_MSG_NEWTABLE, NLM_F_CREATE);
@@ -75,8 +75,8 @@ static void answers_note(struct nf_span bytes, struct answers *answers)
 
 int nf_probe_device_attribute(struct nf_socket *socket, uint16_t attribute, bool *ret_supported)
 {
-	AUTO_BUF struct buf batch = { .cap = PROBE_BYTES_MAX };
-	struct answers answers = { 0 };
+	AUTO_BUF struct buf batch = {.cap = PROBE_BYTES_MAX};
+	struct answers answers = {0};
 	struct nf_span bytes;
 	int r;
 

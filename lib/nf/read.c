@@ -9,7 +9,7 @@
 #include <linux/netlink.h>
 
 #define REQUEST_BYTES_MAX 1024
-#define DUMP_BYTES_MAX	  ((size_t)256 << 20)
+#define DUMP_BYTES_MAX    ((size_t)256 << 20)
 #define READ_TABLE_TRIES  16
 
 /* ---- the generation ---- */
@@ -35,8 +35,8 @@ static int generation_visit(const struct nf_message *message, void *data)
 
 int nf_generation(struct nf_socket *socket, uint32_t *ret_generation)
 {
-	AUTO_BUF struct buf request = { .cap = REQUEST_BYTES_MAX };
-	struct nf_writer writer = { .out = &request };
+	AUTO_BUF struct buf request = {.cap = REQUEST_BYTES_MAX};
+	struct nf_writer writer = {.out = &request};
 	uint32_t generation = 0;
 	int r;
 
@@ -70,8 +70,8 @@ static int dump_visit(const struct nf_message *message, void *data)
 static int dump(struct nf_socket *socket, uint16_t message, uint8_t family, const char *table,
 		const char *set, struct buf *out)
 {
-	AUTO_BUF struct buf request = { .cap = REQUEST_BYTES_MAX };
-	struct nf_writer writer = { .out = &request };
+	AUTO_BUF struct buf request = {.cap = REQUEST_BYTES_MAX};
+	struct nf_writer writer = {.out = &request};
 	int r;
 
 	nf_message_begin(&writer, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | message), NLM_F_DUMP,
@@ -113,7 +113,7 @@ static int elements_dump(struct nf_socket *socket, const struct nf_message *mess
 static int all_elements_dump(struct nf_socket *socket, const struct buf *sets,
 			     enum ruleset_family family, const char *only, struct buf *out)
 {
-	struct nf_span rest = { (const uint8_t *)sets->data, sets->len };
+	struct nf_span rest = {(const uint8_t *)sets->data, sets->len};
 	struct nf_message message;
 	int r;
 
@@ -127,7 +127,7 @@ static int all_elements_dump(struct nf_socket *socket, const struct buf *sets,
 
 int nf_dump(struct nf_socket *socket, enum ruleset_family family, const char *only, struct buf *out)
 {
-	AUTO_BUF struct buf sets = { .cap = DUMP_BYTES_MAX };
+	AUTO_BUF struct buf sets = {.cap = DUMP_BYTES_MAX};
 	uint8_t f = only ? (uint8_t)family : 0;
 	int r = 0;
 
@@ -149,7 +149,7 @@ int nf_dump(struct nf_socket *socket, enum ruleset_family family, const char *on
 static int read_once(struct nf_socket *socket, enum ruleset_family family, const char *only,
 		     uint32_t *ret_generation, struct ruleset **ret_ruleset)
 {
-	AUTO_BUF struct buf bytes = { .cap = DUMP_BYTES_MAX };
+	AUTO_BUF struct buf bytes = {.cap = DUMP_BYTES_MAX};
 	uint32_t before, after;
 	int dumped, r;
 
@@ -165,7 +165,7 @@ static int read_once(struct nf_socket *socket, enum ruleset_family family, const
 		return -EAGAIN;
 	if (dumped < 0)
 		return dumped;
-	r = nf_decode((struct nf_span){ (const uint8_t *)bytes.data, bytes.len }, family, only,
+	r = nf_decode((struct nf_span){(const uint8_t *)bytes.data, bytes.len}, family, only,
 		      ret_ruleset);
 	if (r == 0 && ret_generation)
 		*ret_generation = before;

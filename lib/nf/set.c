@@ -16,25 +16,25 @@
 #define ELEMENTS_BYTES 64000u
 
 /* nft's notes to itself, so that its listing is readable: type, length, value in host order. */
-#define NOTE_KEY_BYTEORDER	  0
-#define NOTE_DATA_BYTEORDER	  1
-#define NOTE_ELEMENT_FLAGS	  1
-#define NOTE_ELEMENT_OPEN	  1 /* the interval has no end */
-#define NOTE_BYTEORDER_NONE	  0 /* concatenations, verdicts */
-#define NOTE_BYTEORDER_HOST	  1
-#define NOTE_BYTEORDER_NETWORK	  2
-#define NOTE_PLAIN_TYPES	  64 /* data types from here on are concatenations */
+#define NOTE_KEY_BYTEORDER     0
+#define NOTE_DATA_BYTEORDER    1
+#define NOTE_ELEMENT_FLAGS     1
+#define NOTE_ELEMENT_OPEN      1 /* the interval has no end */
+#define NOTE_BYTEORDER_NONE    0 /* concatenations, verdicts */
+#define NOTE_BYTEORDER_HOST    1
+#define NOTE_BYTEORDER_NETWORK 2
+#define NOTE_PLAIN_TYPES       64 /* data types from here on are concatenations */
 
 /* nft's data types whose values are in host order: nfproto, string, time, mark, device numbers and
  * types, realm, class, user, group, conntrack state and status, packet type, device group, route
  * type, device name, times, control group. */
-static const uint64_t host_order_types =
-	UINT64_C(1) << 2 | UINT64_C(1) << 5 | UINT64_C(1) << 18 | UINT64_C(1) << 19 |
-	UINT64_C(1) << 20 | UINT64_C(1) << 21 | UINT64_C(1) << 22 | UINT64_C(1) << 23 |
-	UINT64_C(1) << 24 | UINT64_C(1) << 25 | UINT64_C(1) << 26 | UINT64_C(1) << 28 |
-	UINT64_C(1) << 30 | UINT64_C(1) << 31 | UINT64_C(1) << 35 | UINT64_C(1) << 38 |
-	UINT64_C(1) << 41 | UINT64_C(1) << 43 | UINT64_C(1) << 44 | UINT64_C(1) << 45 |
-	UINT64_C(1) << 46;
+static const uint64_t host_order_types = UINT64_C(1) << 2 | UINT64_C(1) << 5 | UINT64_C(1) << 18 |
+					 UINT64_C(1) << 19 | UINT64_C(1) << 20 | UINT64_C(1) << 21 |
+					 UINT64_C(1) << 22 | UINT64_C(1) << 23 | UINT64_C(1) << 24 |
+					 UINT64_C(1) << 25 | UINT64_C(1) << 26 | UINT64_C(1) << 28 |
+					 UINT64_C(1) << 30 | UINT64_C(1) << 31 | UINT64_C(1) << 35 |
+					 UINT64_C(1) << 38 | UINT64_C(1) << 41 | UINT64_C(1) << 43 |
+					 UINT64_C(1) << 44 | UINT64_C(1) << 45 | UINT64_C(1) << 46;
 
 struct note {
 	uint8_t type, len;
@@ -43,7 +43,7 @@ struct note {
 
 static struct note note_make(uint8_t type, uint32_t value)
 {
-	struct note note = { .type = type, .len = sizeof(note.value) };
+	struct note note = {.type = type, .len = sizeof(note.value)};
 
 	memcpy(note.value, &value, sizeof(note.value));
 	return note;
@@ -82,12 +82,12 @@ static const struct {
 	uint32_t flag;
 	size_t offset;
 } flag_members[] = {
-	{ NFT_SET_ANONYMOUS, offsetof(struct ruleset_set, anonymous) },
-	{ NFT_SET_CONSTANT, offsetof(struct ruleset_set, constant) },
-	{ NFT_SET_INTERVAL, offsetof(struct ruleset_set, interval) },
-	{ NFT_SET_MAP, offsetof(struct ruleset_set, map) },
-	{ NFT_SET_TIMEOUT, offsetof(struct ruleset_set, timeout) },
-	{ NFT_SET_EVAL, offsetof(struct ruleset_set, dynamic) },
+    {NFT_SET_ANONYMOUS, offsetof(struct ruleset_set, anonymous)},
+    {NFT_SET_CONSTANT, offsetof(struct ruleset_set, constant)},
+    {NFT_SET_INTERVAL, offsetof(struct ruleset_set, interval)},
+    {NFT_SET_MAP, offsetof(struct ruleset_set, map)},
+    {NFT_SET_TIMEOUT, offsetof(struct ruleset_set, timeout)},
+    {NFT_SET_EVAL, offsetof(struct ruleset_set, dynamic)},
 };
 
 /* ---- writing ---- */
@@ -125,7 +125,7 @@ static void head_write(struct nf_writer *writer, const struct ruleset_table *tab
 		       const struct ruleset_set *set, uint32_t id)
 {
 	uint32_t flags = set->field_count > 1 ? NFT_SET_CONCAT : 0;
-	struct note notes[2] = { note_make(NOTE_KEY_BYTEORDER, byteorder_of(set->key_type)) };
+	struct note notes[2] = {note_make(NOTE_KEY_BYTEORDER, byteorder_of(set->key_type))};
 	size_t note_count = 1;
 
 	for (size_t i = 0; i < ARRAY_SIZE(flag_members); i++)
@@ -248,6 +248,9 @@ static int concat_read(struct nf_span list, struct ruleset_set *set, bool *ret_i
 		}
 		set->fields[set->field_count++] = (uint8_t)len;
 	}
+	/* One part alone is no concatenation; the kernel has none of that kind. */
+	if (set->field_count == 1)
+		*ret_incomplete = true;
 	return r;
 }
 
@@ -268,7 +271,8 @@ static int description_read(struct nf_span bytes, struct ruleset_set *set, bool 
 	return concat_read(attributes.at[NFTA_SET_DESC_CONCAT], set, ret_incomplete);
 }
 
-static int types_read(const struct nf_attributes *attributes, struct ruleset_set *set)
+static int types_read(const struct nf_attributes *attributes, struct ruleset_set *set,
+		      bool *ret_incomplete)
 {
 	int r = 0;
 
@@ -284,6 +288,8 @@ static int types_read(const struct nf_attributes *attributes, struct ruleset_set
 	/* The kernel reports the size of its own struct there. */
 	if (set->verdict_map)
 		set->data_len = 0;
+	if (!set->map && (set->data_type || set->data_len))
+		*ret_incomplete = true;
 	if (set->map && !set->verdict_map &&
 	    (set->data_len == 0 || set->data_len > RULESET_DATA_MAX))
 		return -EBADMSG;
@@ -291,11 +297,11 @@ static int types_read(const struct nf_attributes *attributes, struct ruleset_set
 }
 
 static const uint32_t set_known =
-	1u << NFTA_SET_TABLE | 1u << NFTA_SET_NAME | 1u << NFTA_SET_FLAGS | 1u << NFTA_SET_KEY_TYPE |
-	1u << NFTA_SET_KEY_LEN | 1u << NFTA_SET_DATA_TYPE | 1u << NFTA_SET_DATA_LEN |
-	1u << NFTA_SET_POLICY | 1u << NFTA_SET_DESC | 1u << NFTA_SET_ID | 1u << NFTA_SET_TIMEOUT |
-	1u << NFTA_SET_GC_INTERVAL | 1u << NFTA_SET_USERDATA | 1u << NFTA_SET_PAD |
-	1u << NFTA_SET_HANDLE | 1u << NF_SET_TYPE | 1u << NF_SET_COUNT;
+    1u << NFTA_SET_TABLE | 1u << NFTA_SET_NAME | 1u << NFTA_SET_FLAGS | 1u << NFTA_SET_KEY_TYPE |
+    1u << NFTA_SET_KEY_LEN | 1u << NFTA_SET_DATA_TYPE | 1u << NFTA_SET_DATA_LEN |
+    1u << NFTA_SET_POLICY | 1u << NFTA_SET_DESC | 1u << NFTA_SET_ID | 1u << NFTA_SET_TIMEOUT |
+    1u << NFTA_SET_GC_INTERVAL | 1u << NFTA_SET_USERDATA | 1u << NFTA_SET_PAD |
+    1u << NFTA_SET_HANDLE | 1u << NF_SET_TYPE | 1u << NF_SET_COUNT;
 
 int nf_set_read(const struct nf_attributes *attributes, struct ruleset_set *ret_set,
 		bool *ret_incomplete)
@@ -314,7 +320,7 @@ int nf_set_read(const struct nf_attributes *attributes, struct ruleset_set *ret_
 	}
 	if ((flags & ~known) || nf_attributes_beyond(attributes, set_known))
 		*ret_incomplete = true;
-	r = types_read(attributes, ret_set);
+	r = types_read(attributes, ret_set, ret_incomplete);
 	if (r < 0)
 		return r;
 	if (attributes->at[NFTA_SET_TIMEOUT].data) {
@@ -387,11 +393,10 @@ static int element_read(struct nf_span bytes, const struct ruleset_set *set,
 	if (r < 0)
 		return r;
 	if ((flags & ~(uint32_t)NFT_SET_ELEM_INTERVAL_END) ||
-	    nf_attributes_beyond(&attributes, 1u << NFTA_SET_ELEM_KEY | 1u << NFTA_SET_ELEM_KEY_END |
-						      1u << NFTA_SET_ELEM_DATA |
-						      1u << NFTA_SET_ELEM_FLAGS |
-						      1u << NFTA_SET_ELEM_PAD |
-						      1u << NFTA_SET_ELEM_USERDATA))
+	    nf_attributes_beyond(&attributes,
+				 1u << NFTA_SET_ELEM_KEY | 1u << NFTA_SET_ELEM_KEY_END |
+				     1u << NFTA_SET_ELEM_DATA | 1u << NFTA_SET_ELEM_FLAGS |
+				     1u << NFTA_SET_ELEM_PAD | 1u << NFTA_SET_ELEM_USERDATA))
 		return -EOPNOTSUPP;
 	end = flags & NFT_SET_ELEM_INTERVAL_END;
 	r = element_keys_read(&attributes, set, end, element);
@@ -409,7 +414,7 @@ int nf_elements_read(struct nf_span bytes, struct ruleset_set *set, bool *ret_in
 	int r;
 
 	while ((r = nf_attribute_next(&bytes, &type, &value)) > 0) {
-		struct ruleset_element element = { 0 };
+		struct ruleset_element element = {0};
 
 		r = element_read(value, set, &element);
 		if (r == -EOPNOTSUPP) {

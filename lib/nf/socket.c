@@ -10,12 +10,13 @@
 #include <libmnl/libmnl.h>
 #include <linux/netlink.h>
 
-#define RECEIVE_QUEUE_BYTES (8 << 20) /* room for the errors of a batch that is wrong throughout */
-#define WAIT_SECONDS	    10	      /* answers come at once; this only ends a wait for ever */
+#define RECEIVE_QUEUE_BYTES (8 << 20) /* room for the errors of a batch that is wrong throughout   \
+				       */
+#define WAIT_SECONDS 10               /* answers come at once; this only ends a wait for ever */
 
 static int options_set(struct nf_socket *socket)
 {
-	struct timeval timeout = { .tv_sec = WAIT_SECONDS };
+	struct timeval timeout = {.tv_sec = WAIT_SECONDS};
 	int bytes = RECEIVE_QUEUE_BYTES, on = 1;
 
 	/* Errors without a copy of what was wrong, so that many of them fit; with words. */
@@ -88,7 +89,7 @@ int nf_socket_grow(struct nf_socket *socket, size_t len)
 
 int nf_socket_send(struct nf_socket *socket, const void *bytes, size_t len)
 {
-	const struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+	const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
 	ssize_t sent;
 
 	do
@@ -103,12 +104,12 @@ int nf_socket_send(struct nf_socket *socket, const void *bytes, size_t len)
 int nf_socket_receive(struct nf_socket *socket, bool wait, struct nf_span *ret_bytes)
 {
 	for (;;) {
-		struct sockaddr_nl from = { 0 };
-		struct iovec part = { .iov_base = socket->buffer, .iov_len = NF_RECEIVE_BYTES };
-		struct msghdr message = { .msg_name = &from,
-					  .msg_namelen = sizeof(from),
-					  .msg_iov = &part,
-					  .msg_iovlen = 1 };
+		struct sockaddr_nl from = {0};
+		struct iovec part = {.iov_base = socket->buffer, .iov_len = NF_RECEIVE_BYTES};
+		struct msghdr message = {.msg_name = &from,
+					 .msg_namelen = sizeof(from),
+					 .msg_iov = &part,
+					 .msg_iovlen = 1};
 		ssize_t len = recvmsg(socket->fd, &message, wait ? 0 : MSG_DONTWAIT);
 
 		if (len < 0 && errno == EINTR)
@@ -122,7 +123,7 @@ int nf_socket_receive(struct nf_socket *socket, bool wait, struct nf_span *ret_b
 			continue;
 		if (message.msg_flags & MSG_TRUNC)
 			return -EMSGSIZE;
-		*ret_bytes = (struct nf_span){ socket->buffer, (size_t)len };
+		*ret_bytes = (struct nf_span){socket->buffer, (size_t)len};
 		return 0;
 	}
 }
@@ -213,7 +214,9 @@ int nf_request(struct nf_socket *socket, struct buf *message,
 	bool torn = false;
 
 	memcpy(message->data + offsetof(struct nlmsghdr, nlmsg_seq), &sequence, sizeof(sequence));
-	r = nf_socket_send(socket, message->data, message->len);
+	/* A batch has its own sequence numbers: answers to one that nobody waited for must go. */
+	r = nf_socket_drain(socket);
+	r = r < 0 ? r : nf_socket_send(socket, message->data, message->len);
 	while (r == 0) {
 		struct nf_message answer;
 		struct nf_span bytes;

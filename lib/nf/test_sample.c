@@ -7,11 +7,11 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 
-#define TYPE_VERDICT	  0xffffff00u /* nft's numbers of data types */
-#define TYPE_IPV4	  7u
-#define TYPE_PROTOCOL	  12u
-#define TYPE_SERVICE	  13u
-#define TYPE_UID	  24u
+#define TYPE_VERDICT      0xffffff00u /* nft's numbers of data types */
+#define TYPE_IPV4         7u
+#define TYPE_PROTOCOL     12u
+#define TYPE_SERVICE      13u
+#define TYPE_UID          24u
 #define TYPE_IPV4_SERVICE (TYPE_IPV4 << 6 | TYPE_SERVICE)
 
 static void *must(void *pointer)
@@ -23,13 +23,13 @@ static void *must(void *pointer)
 
 static struct ruleset_value value(const void *bytes, size_t len)
 {
-	struct ruleset_value v = { .len = (uint8_t)len };
+	struct ruleset_value v = {.len = (uint8_t)len};
 
 	memcpy(v.bytes, bytes, len);
 	return v;
 }
 
-#define VALUE(...) value((const uint8_t[]){ __VA_ARGS__ }, sizeof((const uint8_t[]){ __VA_ARGS__ }))
+#define VALUE(...) value((const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
 
 static struct ruleset_chain *add_base(struct ruleset_table *table, const char *name, uint32_t hook,
 				      int32_t priority, enum ruleset_code policy)
@@ -54,19 +54,49 @@ static void add_rule(struct ruleset_chain *chain, const char *comment,
 }
 
 #define RULE(chain, comment, ...)                                                                  \
-	add_rule(chain, comment, (const struct ruleset_expression[]){ __VA_ARGS__ },               \
-		 ARRAY_SIZE(((const struct ruleset_expression[]){ __VA_ARGS__ })))
+	add_rule(chain, comment, (const struct ruleset_expression[]){__VA_ARGS__},                 \
+		 ARRAY_SIZE(((const struct ruleset_expression[]){__VA_ARGS__})))
 
-#define META(k, r)	    { .kind = RULESET_META, .meta = { .key = (k), .reg = (r) } }
-#define PAYLOAD(b, o, l, r) { .kind = RULESET_PAYLOAD, .payload = { (b), (o), (l), (r) } }
-#define COMPARE(r, op, ...) { .kind = RULESET_COMPARE, .compare = { (r), (op), VALUE(__VA_ARGS__) } }
-#define DO(what)	    { .kind = RULESET_IMMEDIATE, .immediate.verdict = { .code = (what) } }
-#define CALL(what, name)    { .kind = RULESET_IMMEDIATE, .immediate.verdict = { (what), name } }
-#define LOAD(r, ...)	    { .kind = RULESET_IMMEDIATE, .immediate = { .reg = (r), .value = VALUE(__VA_ARGS__) } }
-#define COUNTER		    { .kind = RULESET_COUNTER }
-#define REJECT(t, c)	    { .kind = RULESET_REJECT, .reject = { (t), (c) } }
-#define SOCKET(k, r)	    { .kind = RULESET_SOCKET, .socket = { .key = (k), .reg = (r) } }
-#define LOOKUP(name, r)	    { .kind = RULESET_LOOKUP, .lookup = { .set = name, .reg = (r) } }
+#define META(k, r)                                                                                 \
+	{                                                                                          \
+		.kind = RULESET_META, .meta = {.key = (k), .reg = (r) }                            \
+	}
+#define PAYLOAD(b, o, l, r)                                                                        \
+	{                                                                                          \
+		.kind = RULESET_PAYLOAD, .payload = {(b), (o), (l), (r) }                          \
+	}
+#define COMPARE(r, op, ...)                                                                        \
+	{                                                                                          \
+		.kind = RULESET_COMPARE, .compare = {(r), (op), VALUE(__VA_ARGS__) }               \
+	}
+#define DO(what)                                                                                   \
+	{                                                                                          \
+		.kind = RULESET_IMMEDIATE, .immediate.verdict = {.code = (what) }                  \
+	}
+#define CALL(what, name)                                                                           \
+	{                                                                                          \
+		.kind = RULESET_IMMEDIATE, .immediate.verdict = {(what), name }                    \
+	}
+#define LOAD(r, ...)                                                                               \
+	{                                                                                          \
+		.kind = RULESET_IMMEDIATE, .immediate = {.reg = (r), .value = VALUE(__VA_ARGS__) } \
+	}
+#define COUNTER                                                                                    \
+	{                                                                                          \
+		.kind = RULESET_COUNTER                                                            \
+	}
+#define REJECT(t, c)                                                                               \
+	{                                                                                          \
+		.kind = RULESET_REJECT, .reject = {(t), (c) }                                      \
+	}
+#define SOCKET(k, r)                                                                               \
+	{                                                                                          \
+		.kind = RULESET_SOCKET, .socket = {.key = (k), .reg = (r) }                        \
+	}
+#define LOOKUP(name, r)                                                                            \
+	{                                                                                          \
+		.kind = RULESET_LOOKUP, .lookup = {.set = name, .reg = (r) }                       \
+	}
 
 /* ---- sets ---- */
 
@@ -82,7 +112,7 @@ static struct ruleset_set *add_set(struct ruleset_table *table, const char *name
 
 static void add_range(struct ruleset_set *set, struct ruleset_value key, struct ruleset_value end)
 {
-	must(ruleset_add_element(set, &(struct ruleset_element){ .key = key, .key_end = end }));
+	must(ruleset_add_element(set, &(struct ruleset_element){.key = key, .key_end = end}));
 }
 
 /* Intervals at the edges: from 0, side by side, single keys, to the highest. */
@@ -108,40 +138,39 @@ static void add_lines(struct ruleset_table *table)
 	set = add_set(table, "line_map", TYPE_SERVICE, 2);
 	set->interval = set->map = set->verdict_map = true;
 	set->data_type = TYPE_VERDICT;
-	must(ruleset_add_element(set, &(struct ruleset_element){ .key = VALUE(0, 1),
-								 .key_end = VALUE(0, 9),
-								 .verdict = { RULESET_ACCEPT } }));
-	must(ruleset_add_element(set, &(struct ruleset_element){ .key = VALUE(0, 10),
-								 .key_end = VALUE(255, 255),
-								 .verdict = { RULESET_GOTO, "tail" } }));
+	must(ruleset_add_element(set, &(struct ruleset_element){.key = VALUE(0, 1),
+								.key_end = VALUE(0, 9),
+								.verdict = {RULESET_ACCEPT}}));
+	must(
+	    ruleset_add_element(set, &(struct ruleset_element){.key = VALUE(0, 10),
+							       .key_end = VALUE(255, 255),
+							       .verdict = {RULESET_GOTO, "tail"}}));
 }
 
 static void add_maps(struct ruleset_table *table)
 {
 	static const struct ruleset_verdict verdicts[] = {
-		{ RULESET_ACCEPT },	     { RULESET_DROP },
-		{ RULESET_JUMP, "leaf" },    { RULESET_GOTO, "leaf" },
-		{ RULESET_RETURN },	     { RULESET_CONTINUE },
+	    {RULESET_ACCEPT},       {RULESET_DROP},   {RULESET_JUMP, "leaf"},
+	    {RULESET_GOTO, "leaf"}, {RULESET_RETURN}, {RULESET_CONTINUE},
 	};
 	struct ruleset_set *set = add_set(table, "by_user", TYPE_UID, 4);
 
 	set->map = set->verdict_map = true;
 	set->data_type = TYPE_VERDICT;
 	for (uint8_t i = 0; i < ARRAY_SIZE(verdicts); i++)
-		must(ruleset_add_element(set,
-					 &(struct ruleset_element){ .key = VALUE(i, 3, 0, 0),
-								    .verdict = verdicts[i] }));
+		must(ruleset_add_element(set, &(struct ruleset_element){.key = VALUE(i, 3, 0, 0),
+									.verdict = verdicts[i]}));
 	set = add_set(table, "port_of", TYPE_UID, 4);
 	set->map = true;
 	set->data_type = TYPE_SERVICE;
 	set->data_len = 2;
-	must(ruleset_add_element(set, &(struct ruleset_element){ .key = VALUE(0xe8, 3, 0, 0),
-								 .data = VALUE(0x23, 0x50) }));
+	must(ruleset_add_element(set, &(struct ruleset_element){.key = VALUE(0xe8, 3, 0, 0),
+								.data = VALUE(0x23, 0x50)}));
 	set = add_set(table, "__set0", TYPE_PROTOCOL, 1);
 	set->anonymous = set->constant = true;
 	set->size = 2;
-	must(ruleset_add_element(set, &(struct ruleset_element){ .key = VALUE(6) }));
-	must(ruleset_add_element(set, &(struct ruleset_element){ .key = VALUE(17) }));
+	must(ruleset_add_element(set, &(struct ruleset_element){.key = VALUE(6)}));
+	must(ruleset_add_element(set, &(struct ruleset_element){.key = VALUE(17)}));
 }
 
 static void add_concatenations(struct ruleset_table *table)
@@ -153,12 +182,12 @@ static void add_concatenations(struct ruleset_table *table)
 	set->field_count = 2;
 	set->fields[0] = 4;
 	set->fields[1] = 2;
-	must(ruleset_add_element(set, &(struct ruleset_element){
-					      .key = VALUE(0xe8, 3, 0, 0, 0x23, 0x5a, 0, 0),
-					      .verdict = { RULESET_ACCEPT } }));
-	must(ruleset_add_element(set, &(struct ruleset_element){
-					      .key = VALUE(0, 0, 0, 0, 0x23, 0x5b, 0, 0),
-					      .verdict = { RULESET_JUMP, "leaf" } }));
+	must(ruleset_add_element(
+	    set, &(struct ruleset_element){.key = VALUE(0xe8, 3, 0, 0, 0x23, 0x5a, 0, 0),
+					   .verdict = {RULESET_ACCEPT}}));
+	must(ruleset_add_element(
+	    set, &(struct ruleset_element){.key = VALUE(0, 0, 0, 0, 0x23, 0x5b, 0, 0),
+					   .verdict = {RULESET_JUMP, "leaf"}}));
 	set = add_set(table, "areas", TYPE_IPV4_SERVICE, 8);
 	set->interval = true;
 	set->field_count = 2;
@@ -171,7 +200,7 @@ static void add_concatenations(struct ruleset_table *table)
 	set->fields[0] = set->fields[1] = 4;
 	set->fields[2] = 2;
 	must(ruleset_add_element(
-		set, &(struct ruleset_element){ .key = VALUE(1, 2, 3, 4, 5, 6, 7, 8, 0, 9, 0, 0) }));
+	    set, &(struct ruleset_element){.key = VALUE(1, 2, 3, 4, 5, 6, 7, 8, 0, 9, 0, 0)}));
 	set = add_set(table, "expected", TYPE_IPV4_SERVICE, 8);
 	set->dynamic = set->timeout = true;
 	set->timeout_ms = 30000;
@@ -187,23 +216,23 @@ static void fill_output(struct ruleset_chain *chain)
 {
 	RULE(chain, "owned: by owner", META(NFT_META_SKUID, 0),
 	     COMPARE(0, RULESET_GREATER_EQUAL, 0, 0, 0, 0), COUNTER, META(NFT_META_SKUID, 0),
-	     { .kind = RULESET_LOOKUP,
-	       .lookup = { .set = "by_user", .reg = 0, .map = true, .verdict_map = true } });
+	     {.kind = RULESET_LOOKUP,
+	      .lookup = {.set = "by_user", .reg = 0, .map = true, .verdict_map = true}});
 	RULE(chain, "opening segments, and a grant's place", META(NFT_META_L4PROTO, 3),
 	     COMPARE(3, RULESET_EQUAL, 6), PAYLOAD(RULESET_TRANSPORT, 13, 1, 15),
-	     { .kind = RULESET_BITWISE,
-	       .bitwise = { .source = 15, .reg = 14, .len = 1, .mask = VALUE(0x17), .xor = VALUE(0) } },
+	     {.kind = RULESET_BITWISE,
+	      .bitwise = {.source = 15, .reg = 14, .len = 1, .mask = VALUE(0x17), .xor = VALUE(0)}},
 	     COMPARE(14, RULESET_EQUAL, 2), DO(RULESET_ACCEPT));
 	RULE(chain, "", META(NFT_META_SKUID, 8), PAYLOAD(RULESET_TRANSPORT, 2, 2, 9),
-	     { .kind = RULESET_LOOKUP,
-	       .lookup = { .set = "grants", .reg = 8, .map = true, .verdict_map = true } });
+	     {.kind = RULESET_LOOKUP,
+	      .lookup = {.set = "grants", .reg = 8, .map = true, .verdict_map = true}});
 	RULE(chain, "", META(NFT_META_SKUID, 4),
-	     { .kind = RULESET_LOOKUP,
-	       .lookup = { .set = "port_of", .reg = 4, .map = true, .destination = 5 } },
+	     {.kind = RULESET_LOOKUP,
+	      .lookup = {.set = "port_of", .reg = 4, .map = true, .destination = 5}},
 	     COMPARE(5, RULESET_EQUAL, 0x23, 0x50), DO(RULESET_DROP));
 	RULE(chain, "", META(NFT_META_L4PROTO, 0), LOOKUP("__set0", 0), DO(RULESET_RETURN));
 	RULE(chain, "", PAYLOAD(RULESET_NETWORK, 16, 4, 0),
-	     { .kind = RULESET_LOOKUP, .lookup = { .set = "edges", .inverted = true } },
+	     {.kind = RULESET_LOOKUP, .lookup = {.set = "edges", .inverted = true}},
 	     REJECT(NFT_REJECT_TCP_RST, 0));
 	RULE(chain, "", PAYLOAD(RULESET_NETWORK, 16, 4, 1), LOOKUP("everything", 1),
 	     REJECT(NFT_REJECT_ICMPX_UNREACH, NFT_REJECT_ICMPX_PORT_UNREACH));
@@ -214,25 +243,24 @@ static void fill_output(struct ruleset_chain *chain)
 	RULE(chain, "", PAYLOAD(RULESET_NETWORK, 12, 8, 0), PAYLOAD(RULESET_TRANSPORT, 2, 2, 2),
 	     LOOKUP("triples", 0), CALL(RULESET_GOTO, "leaf"));
 	RULE(chain, "", PAYLOAD(RULESET_NETWORK, 16, 4, 0), PAYLOAD(RULESET_TRANSPORT, 2, 2, 1),
-	     { .kind = RULESET_DYNSET,
-	       .dynset = { .set = "expected", .reg = 0, .update = true, .timeout_ms = 4000 } });
+	     {.kind = RULESET_DYNSET,
+	      .dynset = {.set = "expected", .reg = 0, .update = true, .timeout_ms = 4000}});
 	RULE(chain, "", PAYLOAD(RULESET_NETWORK, 16, 4, 0), PAYLOAD(RULESET_TRANSPORT, 2, 2, 1),
-	     { .kind = RULESET_DYNSET, .dynset = { .set = "expected", .reg = 0 } });
+	     {.kind = RULESET_DYNSET, .dynset = {.set = "expected", .reg = 0}});
 }
 
 static void fill_leaf(struct ruleset_chain *chain)
 {
-	RULE(chain, "", PAYLOAD(RULESET_TRANSPORT, 2, 2, 0), LOOKUP("ports", 0), DO(RULESET_ACCEPT));
+	RULE(chain, "", PAYLOAD(RULESET_TRANSPORT, 2, 2, 0), LOOKUP("ports", 0),
+	     DO(RULESET_ACCEPT));
 	RULE(chain, "", PAYLOAD(RULESET_TRANSPORT, 2, 2, 0),
-	     { .kind = RULESET_LOOKUP,
-	       .lookup = { .set = "line_map", .map = true, .verdict_map = true } });
+	     {.kind = RULESET_LOOKUP,
+	      .lookup = {.set = "line_map", .map = true, .verdict_map = true}});
 	RULE(chain, "", PAYLOAD(RULESET_TRANSPORT, 0, 2, 7),
-	     { .kind = RULESET_RANGE,
-	       .range = { 7, RULESET_EQUAL, VALUE(0, 1), VALUE(0, 9) } },
+	     {.kind = RULESET_RANGE, .range = {7, RULESET_EQUAL, VALUE(0, 1), VALUE(0, 9)}},
 	     DO(RULESET_CONTINUE));
 	RULE(chain, "", PAYLOAD(RULESET_TRANSPORT, 0, 2, 0),
-	     { .kind = RULESET_RANGE,
-	       .range = { 0, RULESET_NOT_EQUAL, VALUE(0, 1), VALUE(0, 9) } },
+	     {.kind = RULESET_RANGE, .range = {0, RULESET_NOT_EQUAL, VALUE(0, 1), VALUE(0, 9)}},
 	     DO(RULESET_BREAK));
 	for (unsigned op = RULESET_EQUAL; op <= RULESET_GREATER_EQUAL; op++)
 		RULE(chain, "", META(NFT_META_MARK, 0),
@@ -248,14 +276,13 @@ static void fill_prerouting(struct ruleset_chain *chain)
 	     SOCKET(NFT_SOCKET_WILDCARD, 0), COMPARE(0, RULESET_EQUAL, 0), DO(RULESET_ACCEPT));
 	RULE(chain, "", META(NFT_META_L4PROTO, 0), COMPARE(0, RULESET_EQUAL, 6),
 	     LOAD(0, 127, 0, 0, 1), LOAD(4, 0x23, 0x50),
-	     { .kind = RULESET_TPROXY, .tproxy = { RULESET_IPV4, 0, 4 } }, DO(RULESET_ACCEPT));
+	     {.kind = RULESET_TPROXY, .tproxy = {RULESET_IPV4, 0, 4}}, DO(RULESET_ACCEPT));
 	RULE(chain, "", META(NFT_META_L4PROTO, 0), COMPARE(0, RULESET_EQUAL, 17),
-	     LOAD(3, 0x23, 0x50), { .kind = RULESET_TPROXY, .tproxy = { 0, -1, 3 } },
+	     LOAD(3, 0x23, 0x50), {.kind = RULESET_TPROXY, .tproxy = {0, -1, 3}},
 	     DO(RULESET_ACCEPT));
 	RULE(chain, "", SOCKET(NFT_SOCKET_MARK, 0), COMPARE(0, RULESET_LESS, 1, 0, 0, 0));
 	RULE(chain, "",
-	     { .kind = RULESET_SOCKET,
-	       .socket = { .key = NFT_SOCKET_CGROUPV2, .level = 2, .reg = 4 } },
+	     {.kind = RULESET_SOCKET, .socket = {.key = NFT_SOCKET_CGROUPV2, .level = 2, .reg = 4}},
 	     COMPARE(4, RULESET_EQUAL, 1, 0, 0, 0, 0, 0, 0, 0), DO(RULESET_DROP));
 }
 
@@ -300,7 +327,7 @@ struct ruleset *sample_large(size_t count, bool interval)
 		struct ruleset_value end = key;
 
 		end.bytes[3] = (uint8_t)(end.bytes[3] + i % 3);
-		add_range(set, key, interval ? end : (struct ruleset_value){ 0 });
+		add_range(set, key, interval ? end : (struct ruleset_value){0});
 		if (i % 100 == 0)
 			RULE(chain, "one of many", PAYLOAD(RULESET_NETWORK, 16, 4, 0),
 			     COMPARE(0, RULESET_EQUAL, key.bytes[0], key.bytes[1], key.bytes[2],
@@ -324,19 +351,19 @@ static uint32_t draw(uint64_t *state, uint32_t below)
 
 static struct ruleset_value draw_value(uint64_t *state, size_t len)
 {
-	struct ruleset_value v = { .len = (uint8_t)len };
+	struct ruleset_value v = {.len = (uint8_t)len};
 
 	for (size_t i = 0; i < len; i++)
 		v.bytes[i] = (uint8_t)draw(state, 256);
 	return v;
 }
 
-static const char *const chain_names[] = { "a", "b-chain", "c_chain" };
-static const char *const set_names[] = { "s", "t_set", "u" };
+static const char *const chain_names[] = {"a", "b-chain", "c_chain"};
+static const char *const set_names[] = {"s", "t_set", "u"};
 
 static struct ruleset_verdict draw_verdict(uint64_t *state)
 {
-	struct ruleset_verdict v = { .code = RULESET_ACCEPT + draw(state, RULESET_BREAK) };
+	struct ruleset_verdict v = {.code = RULESET_ACCEPT + draw(state, RULESET_BREAK)};
 
 	if (v.code == RULESET_JUMP || v.code == RULESET_GOTO)
 		snprintf(v.chain, sizeof(v.chain), "%s", chain_names[draw(state, 3)]);
@@ -373,7 +400,7 @@ static void draw_set_use(uint64_t *state, struct ruleset_expression *e)
 
 static struct ruleset_expression draw_expression(uint64_t *state)
 {
-	struct ruleset_expression e = { .kind = RULESET_META + draw(state, RULESET_COUNTER) };
+	struct ruleset_expression e = {.kind = RULESET_META + draw(state, RULESET_COUNTER)};
 	size_t len = 1 + draw(state, RULESET_DATA_MAX);
 	uint8_t reg = draw_register(state, len);
 
@@ -429,7 +456,7 @@ static struct ruleset_expression draw_expression(uint64_t *state)
 		break;
 	case RULESET_TPROXY:
 		e.tproxy.family = draw(state, 2) ? RULESET_IPV4 : RULESET_IPV6;
-		e.tproxy.address_reg = (int8_t)(draw(state, 2) ? draw(state, 16) : -1);
+		e.tproxy.address_reg = (int8_t)((int)draw(state, 17) - 1);
 		e.tproxy.port_reg = (int8_t)draw(state, 16);
 		break;
 	case RULESET_COUNTER:
@@ -447,7 +474,7 @@ static void draw_line(uint64_t *state, struct ruleset_set *set)
 	set->key_len = 2;
 	while (at <= top) {
 		uint32_t end = at + (draw(state, 2) ? 0 : draw(state, 4000));
-		struct ruleset_element e = { 0 };
+		struct ruleset_element e = {0};
 
 		if (end > top)
 			end = top;
@@ -491,11 +518,17 @@ static void draw_set(uint64_t *state, struct ruleset_set *set)
 		draw_line(state, set);
 		return;
 	}
-	set->key_len = 1 + draw(state, RULESET_DATA_MAX);
+	set->key_len = 8 + draw(state, RULESET_DATA_MAX - 7);
 	if (set->interval || draw(state, 2))
 		draw_fields(state, set);
+	if (!set->interval && draw(state, 4) == 0) {
+		set->dynamic = true;
+		set->timeout = draw(state, 2);
+		set->timeout_ms = set->timeout ? draw(state, UINT32_MAX) : 0;
+		return;
+	}
 	for (uint32_t i = draw(state, 200); i > 0; i--) {
-		struct ruleset_element e = { .key = draw_value(state, set->key_len) };
+		struct ruleset_element e = {.key = draw_value(state, set->key_len)};
 
 		if (set->interval)
 			e.key_end = draw_value(state, set->key_len);
@@ -543,13 +576,13 @@ static void draw_chain(uint64_t *state, struct ruleset_chain *chain)
 
 struct ruleset *sample_random(uint64_t seed)
 {
-	static const enum ruleset_family families[] = { RULESET_INET, RULESET_NETDEV, RULESET_IPV4 };
+	static const enum ruleset_family families[] = {RULESET_INET, RULESET_NETDEV, RULESET_IPV4};
 	uint64_t state = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
 	struct ruleset *ruleset = must(ruleset_new());
 
 	for (uint32_t i = 1 + draw(&state, 3); i > 0; i--) {
 		struct ruleset_table *table =
-			must(ruleset_add_table(ruleset, families[i - 1], "lethe-test"));
+		    must(ruleset_add_table(ruleset, families[i - 1], "lethe-test"));
 
 		table->flags = draw(&state, 4);
 		for (uint32_t k = draw(&state, 4); k > 0; k--)

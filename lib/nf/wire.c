@@ -40,12 +40,12 @@ int nf_message_next(struct nf_span *rest, struct nf_message *ret_message)
 	if (header.nlmsg_len < NF_HEADER_LEN || header.nlmsg_len > rest->len)
 		return -EBADMSG;
 	*ret_message = (struct nf_message){
-		.type = header.nlmsg_type,
-		.flags = header.nlmsg_flags,
-		.sequence = header.nlmsg_seq,
-		.port = header.nlmsg_pid,
-		.bytes = { rest->data, header.nlmsg_len },
-		.payload = { rest->data + NF_HEADER_LEN, header.nlmsg_len - NF_HEADER_LEN },
+	    .type = header.nlmsg_type,
+	    .flags = header.nlmsg_flags,
+	    .sequence = header.nlmsg_seq,
+	    .port = header.nlmsg_pid,
+	    .bytes = {rest->data, header.nlmsg_len},
+	    .payload = {rest->data + NF_HEADER_LEN, header.nlmsg_len - NF_HEADER_LEN},
 	};
 	advance(rest, header.nlmsg_len);
 	return 1;
@@ -57,8 +57,8 @@ int nf_message_family(const struct nf_message *message, uint8_t *ret_family,
 	if (message->payload.len < NF_FAMILY_LEN)
 		return -EBADMSG;
 	*ret_family = message->payload.data[0];
-	*ret_attributes = (struct nf_span){ message->payload.data + NF_FAMILY_LEN,
-					    message->payload.len - NF_FAMILY_LEN };
+	*ret_attributes = (struct nf_span){message->payload.data + NF_FAMILY_LEN,
+					   message->payload.len - NF_FAMILY_LEN};
 	return 0;
 }
 
@@ -74,15 +74,15 @@ int nf_attribute_next(struct nf_span *rest, uint16_t *ret_type, struct nf_span *
 	if (header.nla_len < NF_ATTRIBUTE_LEN || header.nla_len > rest->len)
 		return -EBADMSG;
 	*ret_type = (uint16_t)(header.nla_type & 0x3fff); /* without the two flags */
-	*ret_value = (struct nf_span){ rest->data + NF_ATTRIBUTE_LEN,
-				       header.nla_len - NF_ATTRIBUTE_LEN };
+	*ret_value =
+	    (struct nf_span){rest->data + NF_ATTRIBUTE_LEN, header.nla_len - NF_ATTRIBUTE_LEN};
 	advance(rest, header.nla_len);
 	return 1;
 }
 
 int nf_attributes_read(struct nf_span bytes, struct nf_attributes *ret_attributes)
 {
-	struct nf_attributes attributes = { 0 };
+	struct nf_attributes attributes = {0};
 	struct nf_span value;
 	uint16_t type;
 	int r;
@@ -175,12 +175,12 @@ void nf_message_begin(struct nf_writer *writer, uint16_t type, uint16_t flags, u
 		struct nlmsghdr header;
 		struct nfgenmsg family;
 	} start = {
-		.header = { .nlmsg_type = type,
-			    .nlmsg_flags = (uint16_t)(flags | NLM_F_REQUEST),
-			    .nlmsg_seq = writer->sequence++ },
-		.family = { .nfgen_family = family,
-			    .version = NFNETLINK_V0,
-			    .res_id = htobe16(resource) },
+	    .header = {.nlmsg_type = type,
+		       .nlmsg_flags = (uint16_t)(flags | NLM_F_REQUEST),
+		       .nlmsg_seq = writer->sequence++},
+	    .family = {.nfgen_family = family,
+		       .version = NFNETLINK_V0,
+		       .res_id = htobe16(resource)},
 	};
 
 	assert(writer->depth == 0);
@@ -206,7 +206,7 @@ void nf_message_end(struct nf_writer *writer)
 void nf_put(struct nf_writer *writer, uint16_t type, const void *data, size_t len)
 {
 	static const uint8_t zero[3];
-	struct nlattr header = { .nla_type = type };
+	struct nlattr header = {.nla_type = type};
 
 	if (len > NF_ATTRIBUTE_MAX - NF_ATTRIBUTE_LEN) {
 		nf_writer_fail(writer, -E2BIG);

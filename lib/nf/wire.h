@@ -12,16 +12,16 @@
 #include <base/buf.h>
 #include <base/cleanup.h>
 
-#define NF_HEADER_LEN	    16u /* struct nlmsghdr */
-#define NF_FAMILY_LEN	    4u	/* struct nfgenmsg */
-#define NF_ATTRIBUTE_LEN    4u	/* struct nlattr */
-#define NF_ATTRIBUTE_MAX    65535u
-#define NF_ATTRIBUTES	    24 /* numbers of attributes that a table of them holds */
-#define NF_NEST_MAX	    8
-#define NF_DEVICE_NAME	    1 /* NFTA_DEVICE_NAME */
-#define NF_DEVICE_PREFIX    2 /* NFTA_DEVICE_PREFIX, Linux 6.18; not in older headers */
-#define NF_SET_TYPE	    19 /* NFTA_SET_TYPE and NFTA_SET_COUNT: for people, newer kernels */
-#define NF_SET_COUNT	    20
+#define NF_HEADER_LEN        16u /* struct nlmsghdr */
+#define NF_FAMILY_LEN        4u  /* struct nfgenmsg */
+#define NF_ATTRIBUTE_LEN     4u  /* struct nlattr */
+#define NF_ATTRIBUTE_MAX     65535u
+#define NF_ATTRIBUTES        24 /* numbers of attributes that a table of them holds */
+#define NF_NEST_MAX          8
+#define NF_DEVICE_NAME       1  /* NFTA_DEVICE_NAME */
+#define NF_DEVICE_PREFIX     2  /* NFTA_DEVICE_PREFIX, Linux 6.18; not in older headers */
+#define NF_SET_TYPE          19 /* NFTA_SET_TYPE and NFTA_SET_COUNT: for people, newer kernels */
+#define NF_SET_COUNT         20
 #define NF_DATA_VERDICT_TYPE 0xffffff00u
 
 /* Bytes of somebody else. @data is NULL for "there is none". */
@@ -33,7 +33,7 @@ struct nf_span {
 struct nf_message {
 	uint16_t type, flags;
 	uint32_t sequence, port;
-	struct nf_span bytes;	/* the whole message */
+	struct nf_span bytes;   /* the whole message */
 	struct nf_span payload; /* behind the netlink header */
 };
 
@@ -74,7 +74,7 @@ MUST_CHECK int nf_read_text(struct nf_span value, char *ret_text, size_t size);
 struct nf_writer {
 	struct buf *out;
 	uint32_t sequence; /* of the next message */
-	size_t message;	   /* offset of the message that is open */
+	size_t message;    /* offset of the message that is open */
 	size_t nests[NF_NEST_MAX];
 	unsigned depth;
 	int error;

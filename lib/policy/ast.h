@@ -16,7 +16,7 @@
 
 /* Far above any real policy; they keep a hostile or generated file from taking all memory. */
 #define AST_STATEMENTS_MAX (1u << 18)
-#define AST_WORDS_MAX	   (1u << 21)
+#define AST_WORDS_MAX      (1u << 21)
 
 enum statement_kind {
 	STATEMENT_NONE = 0,
@@ -62,13 +62,13 @@ struct ast_traffic {
 struct statement {
 	enum statement_kind kind;
 	struct policy_place place;
-	struct ast_word name;	 /* what is named: a network, service, namespace, directory */
-	struct span users;	 /* words */
-	struct span servers;	 /* words: by USER, ... */
-	struct span items;	 /* words: a network's terms, the services granted */
-	struct span except;	 /* words: a network's excepted terms */
-	struct span traffic;	 /* traffic; of `lan`, what is excepted */
-	struct span ports;	 /* ports: a service's, automap's, those excepted from loopback */
+	struct ast_word name; /* what is named: a network, service, namespace, directory */
+	struct span users;    /* words */
+	struct span servers;  /* words: by USER, ... */
+	struct span items;    /* words: a network's terms, the services granted */
+	struct span except;   /* words: a network's excepted terms */
+	struct span traffic;  /* traffic; of `lan`, what is excepted */
+	struct span ports;    /* ports: a service's, automap's, those excepted from loopback */
 	enum policy_protocol protocol; /* a service's */
 	enum policy_link_kind link;
 	bool kernel; /* link */
@@ -87,3 +87,19 @@ struct ast {
 };
 
 void ast_done(struct ast *ast);
+
+/* The entries of a span; NULL for an empty one, whose pool may not exist at all. */
+static inline const struct ast_word *ast_words(const struct ast *ast, struct span span)
+{
+	return span.count ? &ast->words[span.first] : NULL;
+}
+
+static inline const struct ast_ports *ast_ports(const struct ast *ast, struct span span)
+{
+	return span.count ? &ast->ports[span.first] : NULL;
+}
+
+static inline const struct ast_traffic *ast_traffic(const struct ast *ast, struct span span)
+{
+	return span.count ? &ast->traffic[span.first] : NULL;
+}

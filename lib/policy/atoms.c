@@ -9,7 +9,7 @@
 
 #define DHCP_SERVER_PORT 67
 #define DHCP_CLIENT_PORT 68
-#define FNV_START	 0xcbf29ce484222325u
+#define FNV_START        0xcbf29ce484222325u
 
 /* A value, and a hash of everything that the policies' statements say about it. */
 struct marked {
@@ -105,8 +105,8 @@ static int sort_samples(const struct collector *collector, struct values *values
 		marked[i].value = values->values[i];
 		marked[i].kind = FNV_START;
 		for (size_t p = 0; p < collector->count; p++)
-			marked[i].kind = kind(collector->policies[p], marked[i].value,
-					      marked[i].kind);
+			marked[i].kind =
+			    kind(collector->policies[p], marked[i].value, marked[i].kind);
 	}
 	qsort(marked, values->count, sizeof(*marked), compare_marked);
 	for (size_t i = 0, end; i < values->count; i = end) {
@@ -124,7 +124,7 @@ static int sort_samples(const struct collector *collector, struct values *values
 
 static bool in_ports(const struct policy_ports *ports, size_t count, uint32_t port)
 {
-	const struct policy_ports one = { (uint16_t)port, (uint16_t)port };
+	const struct policy_ports one = {(uint16_t)port, (uint16_t)port};
 
 	return ports_overlap(ports, count, &one, 1);
 }
@@ -199,8 +199,8 @@ static uint64_t local_tcp_kind(const struct policy *policy, uint32_t port, uint6
 
 	hash = service ? mix_uids(hash, &service->clients) : mix(hash, 0);
 	for (size_t i = 0; i < policy->local_count; i++)
-		hash = mix(hash, in_ports(policy->locals[i].except,
-					  policy->locals[i].except_count, port));
+		hash = mix(
+		    hash, in_ports(policy->locals[i].except, policy->locals[i].except_count, port));
 	return hash;
 }
 
@@ -223,7 +223,7 @@ static uint64_t mix_automap(const struct policy *policy, uint32_t address, uint6
 	const struct policy_automap *automap = &policy->automap;
 
 	return mix(hash, automap->stated && address >= automap->range.low &&
-				 address <= automap->range.high);
+			     address <= automap->range.high);
 }
 
 static uint64_t remote_address_kind(const struct policy *policy, uint32_t address, uint64_t hash)
@@ -241,7 +241,7 @@ static uint64_t local_address_kind(const struct policy *policy, uint32_t address
 /* Ports that matter to both scenes: the ends, DHCP's, and two that no policy here need name. */
 static void common_ports(struct values *values)
 {
-	static const uint16_t ports[] = { 0, 1, 53, 66, 67, 68, 69, 443, 40001, 65534, 65535 };
+	static const uint16_t ports[] = {0, 1, 53, 66, 67, 68, 69, 443, 40001, 65534, 65535};
 
 	for (size_t i = 0; i < ARRAY_SIZE(ports); i++)
 		add(values, ports[i]);
@@ -273,7 +273,7 @@ static int collect_ports(const struct collector *collector,
 			 const struct port_atoms *other, struct port_atoms *ret_atoms)
 {
 	AUTO_FREE uint32_t *release = NULL;
-	struct values values = { 0 };
+	struct values values = {0};
 	int r;
 
 	common_ports(&values);
@@ -287,7 +287,7 @@ static int collect_ports(const struct collector *collector,
 		r = sort_samples(collector, &values, kind, &ret_atoms->samples);
 	if (r < 0)
 		return r;
-	ret_atoms->ports = calloc(values.count, sizeof(*ret_atoms->ports));
+	ret_atoms->ports = calloc(values.count + 1, sizeof(*ret_atoms->ports));
 	if (!ret_atoms->ports)
 		return -ENOMEM;
 	for (size_t i = 0; i < values.count; i++)
@@ -301,8 +301,8 @@ static int collect_ports(const struct collector *collector,
 static void remote_addresses(const struct policy *policy, struct values *values)
 {
 	static const uint32_t addresses[] = {
-		0x00000000, 0xc6336450, 0xc0a80132, 0xc0a80102, 0x7f000001,
-		0xe00000fb, 0xffffffff, 0x64400001, 0xa9fe0001,
+	    0x00000000, 0xc6336450, 0xc0a80132, 0xc0a80102, 0x7f000001,
+	    0xe00000fb, 0xffffffff, 0x64400001, 0xa9fe0001,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(addresses); i++)
@@ -321,7 +321,7 @@ static void remote_addresses(const struct policy *policy, struct values *values)
 static void local_addresses(const struct policy *policy, struct values *values)
 {
 	static const uint32_t addresses[] = {
-		0x7f000000, 0x7f000001, 0x7f000035, 0x7fffffff, 0xc0a80102, 0xc6336450, 0xffffffff,
+	    0x7f000000, 0x7f000001, 0x7f000035, 0x7fffffff, 0xc0a80102, 0xc6336450, 0xffffffff,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(addresses); i++)
@@ -336,7 +336,7 @@ static int collect_addresses(const struct collector *collector,
 			     kind_fn *kind, struct address_atoms *ret_atoms)
 {
 	AUTO_FREE uint32_t *release = NULL;
-	struct values values = { 0 };
+	struct values values = {0};
 	int r;
 
 	for (size_t i = 0; i < collector->count; i++)
@@ -377,7 +377,7 @@ static int ipv6_addresses(struct address_atoms *ret_atoms, const char *const *te
 
 static int collect_uids(const struct collector *collector, struct atoms *atoms)
 {
-	struct values values = { 0 };
+	struct values values = {0};
 	uint32_t stranger = 1000;
 	int r;
 
@@ -408,9 +408,9 @@ static int collect_scene_ports(const struct collector *collector, struct atoms *
 				  &local->source);
 	/* First without the other scene's samples, to get these, then with them. */
 	for (int round = 0; r == 0 && round < 2; round++) {
-		struct port_atoms old[2] = { remote->tcp, remote->udp };
+		struct port_atoms old[2] = {remote->tcp, remote->udp};
 
-		remote->tcp = remote->udp = (struct port_atoms){ 0 };
+		remote->tcp = remote->udp = (struct port_atoms){0};
 		r = collect_ports(collector, remote_ports, remote_tcp_kind,
 				  round ? &local->tcp : NULL, &remote->tcp);
 		if (r == 0)
@@ -432,15 +432,14 @@ int atoms_collect(struct atoms *atoms, const struct policy *const *policies, siz
 {
 	/* Documentation, unique local, link-local, multicast, own, and IPv4 in disguise. */
 	static const char *const remote[] = {
-		"2001:db8::80", "fd00:1::50", "fe80::1", "ff02::1", "ff02::fb", "::1",
-		"::ffff:198.51.100.80",
+	    "2001:db8::80", "fd00:1::50",           "fe80::1", "ff02::1", "ff02::fb",
+	    "::1",          "::ffff:198.51.100.80",
 	};
-	static const char *const local[] = { "::1", "fd00:1::2", "ff02::1",
-					     "::ffff:127.192.0.1" };
-	const struct collector collector = { policies, count };
+	static const char *const local[] = {"::1", "fd00:1::2", "ff02::1", "::ffff:127.192.0.1"};
+	const struct collector collector = {policies, count};
 	int r;
 
-	*atoms = (struct atoms){ 0 };
+	*atoms = (struct atoms){0};
 	r = collect_uids(&collector, atoms);
 	if (r == 0)
 		r = collect_scene_ports(&collector, atoms);

@@ -40,7 +40,8 @@ struct atoms {
 	size_t uid_count;
 };
 
-/* Collect the atoms of @policies. Returns 0 or -ENOMEM; either way to be released by atoms_done(). */
+/* Collect the atoms of @policies. Returns 0 or -ENOMEM; either way to be released by atoms_done().
+ */
 MUST_CHECK int atoms_collect(struct atoms *atoms, const struct policy *const *policies,
 			     size_t count);
 void atoms_done(struct atoms *atoms);

@@ -35,7 +35,7 @@
 
 #define SOURCE_PORT 40000
 #define OWN_IPV4    0xc0a80102 /* on a LAN */
-#define ECHO_ID	    7
+#define ECHO_ID     7
 
 struct walk {
 	struct atoms atoms;
@@ -50,13 +50,13 @@ struct part {
 
 static struct part part(size_t count, size_t samples, bool rest)
 {
-	return rest ? (struct part){ samples, count } : (struct part){ 0, samples };
+	return rest ? (struct part){samples, count} : (struct part){0, samples};
 }
 
 /* A source that fits: on loopback the same address, else this host's own. */
 static struct packet_address fitting_source(const struct packet *packet)
 {
-	struct packet_address own = { .bytes = { 0xfd, 0, 0, 1, [15] = 2 } };
+	struct packet_address own = {.bytes = {0xfd, 0, 0, 1, [15] = 2}};
 
 	if (packet->path == PACKET_INPUT && !packet->loopback)
 		return packet->ethertype == ETH_P_IPV6 ? own : packet_address4(0xc6336450);
@@ -79,12 +79,12 @@ static int emit(const struct walk *walk, struct packet packet)
 /* All sixteen combinations of the flags that are looked at, and two with others set that are not
  * (congestion negotiation, push). Of these, SYN alone and SYN with the others open. */
 static const uint8_t every_flags[] = {
-	0x00, 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x10, 0x11,
-	0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0xc2, 0x18,
+    0x00, 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x10,
+    0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0xc2, 0x18,
 };
 
 /* One that opens, one that does not. */
-static const uint8_t two_flags[] = { PACKET_TCP_SYN, PACKET_TCP_ACK };
+static const uint8_t two_flags[] = {PACKET_TCP_SYN, PACKET_TCP_ACK};
 
 static int walk_flags(const struct walk *walk, struct packet packet, bool every)
 {
@@ -162,9 +162,9 @@ static int walk_udp(const struct walk *walk, struct packet packet,
 /* Errors, echo, redirects, and what an IPv6 link needs. */
 static int walk_icmp(const struct walk *walk, struct packet packet)
 {
-	static const uint8_t ipv4_types[] = { 0, 3, 4, 5, 8, 9, 10, 11, 12, 13, 17, 255 };
-	static const uint8_t ipv6_types[] = { 0,   1,	2,   3,	  4,   5,   127, 128, 129,
-					      130, 131, 133, 134, 135, 136, 137, 143, 255 };
+	static const uint8_t ipv4_types[] = {0, 3, 4, 5, 8, 9, 10, 11, 12, 13, 17, 255};
+	static const uint8_t ipv6_types[] = {0,   1,   2,   3,   4,   5,   127, 128, 129,
+					     130, 131, 133, 134, 135, 136, 137, 143, 255};
 	bool ipv6 = packet.ethertype == ETH_P_IPV6;
 	const uint8_t *types = ipv6 ? ipv6_types : ipv4_types;
 	size_t count = ipv6 ? ARRAY_SIZE(ipv6_types) : ARRAY_SIZE(ipv4_types);
@@ -189,11 +189,12 @@ static int walk_icmp(const struct walk *walk, struct packet packet)
  * each family's ICMP in the other one. */
 static int walk_others(const struct walk *walk, struct packet packet)
 {
-	static const uint8_t fragmented[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP,
-					      IPPROTO_ICMPV6, IPPROTO_GRE };
-	static const uint8_t plain[] = { 0,	       IPPROTO_IGMP, IPPROTO_IPIP, IPPROTO_IPV6,
-					 IPPROTO_GRE,  IPPROTO_ESP,  IPPROTO_AH,   253, 255 };
-	static const uint8_t with_ports[] = { IPPROTO_SCTP, IPPROTO_UDPLITE, IPPROTO_DCCP };
+	static const uint8_t fragmented[] = {IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP, IPPROTO_ICMPV6,
+					     IPPROTO_GRE};
+	static const uint8_t plain[] = {0,           IPPROTO_IGMP, IPPROTO_IPIP, IPPROTO_IPV6,
+					IPPROTO_GRE, IPPROTO_ESP,  IPPROTO_AH,   253,
+					255};
+	static const uint8_t with_ports[] = {IPPROTO_SCTP, IPPROTO_UDPLITE, IPPROTO_DCCP};
 	bool ipv6 = packet.ethertype == ETH_P_IPV6;
 	int r = 0;
 
@@ -282,8 +283,8 @@ static int walk_remote(const struct walk *walk, const struct packet *packet,
  * fields, LLDP, VLAN tags, PPPoE, MACsec). */
 static int walk_frames(const struct walk *walk, struct packet packet)
 {
-	static const uint16_t ethertypes[] = { 0x0000, 0x0004, 0x8100, 0x8863,
-					       0x8864, 0x88a8, 0x88cc, 0x88e5, ETH_P_PAE };
+	static const uint16_t ethertypes[] = {0x0000, 0x0004, 0x8100, 0x8863,   0x8864,
+					      0x88a8, 0x88cc, 0x88e5, ETH_P_PAE};
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(ethertypes); i++) {
@@ -334,13 +335,13 @@ static int walk_outgoing(const struct walk *walk, struct packet packet)
 static int walk_incoming(const struct walk *walk)
 {
 	static const enum packet_socket sockets[] = {
-		PACKET_SOCKET_NONE,
-		PACKET_SOCKET_WILDCARD,
-		PACKET_SOCKET_BOUND,
-		PACKET_SOCKET_TRANSPARENT,
+	    PACKET_SOCKET_NONE,
+	    PACKET_SOCKET_WILDCARD,
+	    PACKET_SOCKET_BOUND,
+	    PACKET_SOCKET_TRANSPARENT,
 	};
 	struct scene_atoms few = samples_of(&walk->atoms.remote);
-	struct packet packet = { .path = PACKET_INPUT };
+	struct packet packet = {.path = PACKET_INPUT};
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(sockets); i++) {
@@ -369,7 +370,7 @@ static int walk_incoming(const struct walk *walk)
 static int walk_all(const struct walk *walk)
 {
 	struct scene_atoms few = samples_of(&walk->atoms.remote);
-	struct packet packet = { 0 };
+	struct packet packet = {0};
 	int r;
 
 	r = walk_outgoing(walk, packet);
@@ -380,7 +381,7 @@ static int walk_all(const struct walk *walk)
 	}
 	if (r == 0)
 		r = walk_incoming(walk);
-	packet = (struct packet){ .path = PACKET_FORWARD };
+	packet = (struct packet){.path = PACKET_FORWARD};
 	if (r == 0)
 		r = walk_scene(walk, &packet, &few);
 	return r;
@@ -389,7 +390,7 @@ static int walk_all(const struct walk *walk)
 int policy_each_class(const struct policy *const *policies, size_t count,
 		      int (*visit)(const struct packet *packet, void *data), void *data)
 {
-	struct walk walk = { .visit = visit, .data = data };
+	struct walk walk = {.visit = visit, .data = data};
 	int r;
 
 	r = atoms_collect(&walk.atoms, policies, count);

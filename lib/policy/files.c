@@ -138,8 +138,8 @@ static int read_text(struct loader *loader, const char *file, int fd, size_t siz
 static int open_beneath(int directory, const char *name)
 {
 	struct open_how how = {
-		.flags = OPEN_FLAGS,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+	    .flags = OPEN_FLAGS,
+	    .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
 	};
 	long fd = syscall(SYS_openat2, directory, name, &how, sizeof(how));
 
@@ -224,7 +224,7 @@ static int include_path(const struct loader *loader, const struct statement *sta
 
 static int check_directory(struct loader *loader, const struct statement *statement, int fd)
 {
-	struct directory_id id = { .place = statement->place };
+	struct directory_id id = {.place = statement->place};
 	struct stat status;
 
 	if (fstat(fd, &status) < 0)
@@ -407,7 +407,7 @@ static int load_new(struct loader *loader, const char *name, const char *text, s
 int policy_load(const char *path, const struct policy_options *options, struct diag *diag,
 		struct policy **ret_policy)
 {
-	struct loader loader = { .diag = diag };
+	struct loader loader = {.diag = diag};
 
 	return load_new(&loader, path, NULL, 0, options, ret_policy);
 }
@@ -416,7 +416,7 @@ int policy_parse(const char *name, const char *text, size_t len,
 		 const struct policy_options *options, struct diag *diag,
 		 struct policy **ret_policy)
 {
-	struct loader loader = { .diag = diag, .memory = true };
+	struct loader loader = {.diag = diag, .memory = true};
 
 	if (len > POLICY_FILE_MAX) {
 		diag_set(diag, name, 0, 0, "this policy has %zu bytes, more than %u", len,

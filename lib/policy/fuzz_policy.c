@@ -57,10 +57,10 @@ static void check_message(const struct diag *diag)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct policy_options options = { .passwd = passwd_path() };
+	const struct policy_options options = {.passwd = passwd_path()};
 	CLEANUP(policy_freep) struct policy *policy = NULL, *again = NULL;
-	AUTO_BUF struct buf first = { .cap = PRINTED_MAX }, second = { .cap = PRINTED_MAX };
-	struct diag diag = { 0 };
+	AUTO_BUF struct buf first = {.cap = PRINTED_MAX}, second = {.cap = PRINTED_MAX};
+	struct diag diag = {0};
 	int r;
 
 	r = policy_parse("fuzz.conf", (const char *)data, size, &options, &diag, &policy);

@@ -7,9 +7,9 @@
 static struct policy_place here(const struct lexer *lexer)
 {
 	return (struct policy_place){
-		.file = lexer->file,
-		.line = lexer->line + 1,
-		.column = (unsigned)(lexer->at - lexer->line_start) + 1,
+	    .file = lexer->file,
+	    .line = lexer->line + 1,
+	    .column = (unsigned)(lexer->at - lexer->line_start) + 1,
 	};
 }
 
@@ -50,7 +50,8 @@ static int refuse_control(const struct lexer *lexer, struct diag *diag)
 		return FAIL(lexer, diag, "a NUL byte: this is no text file");
 	if (c == '\r') {
 		r = FAIL(lexer, diag, "a carriage return");
-		diag_hint(diag, "end lines by a newline alone, for example with: sed -i 's/\\r$//'");
+		diag_hint(diag,
+			  "end lines by a newline alone, for example with: sed -i 's/\\r$//'");
 		return r;
 	}
 	return FAIL(lexer, diag, "a control character (0x%02x)", c);
@@ -59,7 +60,7 @@ static int refuse_control(const struct lexer *lexer, struct diag *diag)
 /* The length of the UTF-8 character here, and its number; 0 if it is none (RFC 3629). */
 static size_t utf8_length(const struct lexer *lexer, uint32_t *ret_character)
 {
-	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
 	unsigned char first = byte(lexer);
 	size_t len = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
 	uint32_t character = first & (0xffu >> (len + 1));
@@ -185,7 +186,8 @@ static int end(const struct lexer *lexer, struct diag *diag)
 		return FAIL(lexer, diag, "the file ends in the middle of a statement");
 	if (lexer->len && lexer->text[lexer->len - 1] != '\n') {
 		r = FAIL(lexer, diag, "the last line has no newline at its end");
-		diag_hint(diag, "the file may have been cut short; if it is whole, add the newline");
+		diag_hint(diag,
+			  "the file may have been cut short; if it is whole, add the newline");
 		return r;
 	}
 	return 0;
@@ -205,7 +207,7 @@ static int refuse_byte(const struct lexer *lexer, struct diag *diag)
 
 int lexer_next(struct lexer *lexer, struct diag *diag, struct token *ret_token)
 {
-	struct token token = { 0 };
+	struct token token = {0};
 	bool newline;
 	int r;
 

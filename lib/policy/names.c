@@ -73,7 +73,7 @@ bool names_find(const struct names *names, const char *text, size_t *ret_value)
 void names_done(struct names *names)
 {
 	free(names->slots);
-	*names = (struct names){ 0 };
+	*names = (struct names){0};
 }
 
 static size_t least(size_t a, size_t b)

@@ -12,7 +12,7 @@
 
 /* Words that a name must not be, so that a reader never takes one for the other. */
 static const char *const keywords[] = {
-	"as", "by", "except", "for", "icmp", "loopback", "over", "service", "tcp", "to", "udp",
+    "as", "by", "except", "for", "icmp", "loopback", "over", "service", "tcp", "to", "udp",
 };
 
 static struct shown show(const char *text, size_t len)
@@ -28,7 +28,7 @@ static struct shown show(const char *text, size_t len)
 
 struct shown parser_show(const struct parser *parser)
 {
-	struct shown shown = { 0 };
+	struct shown shown = {0};
 
 	switch (parser->token.kind) {
 	case TOKEN_END:
@@ -107,23 +107,22 @@ int parser_accept(struct parser *parser, const char *word, bool *ret_found)
 int parser_expect(struct parser *parser, const char *word, const char *after)
 {
 	if (!parser_at(parser, word))
-		return parser_fail(parser, "expected \"%s\" after %s, found %s", word,
-				   after, parser_show(parser).text);
+		return parser_fail(parser, "expected \"%s\" after %s, found %s", word, after,
+				   parser_show(parser).text);
 	return parser_advance(parser);
 }
 
 int parser_word(struct parser *parser, const char *what, struct ast_word *ret_word)
 {
 	struct ast_word word = {
-		.text = parser->token.text,
-		.len = parser->token.len,
-		.place = parser->token.place,
+	    .text = parser->token.text,
+	    .len = parser->token.len,
+	    .place = parser->token.place,
 	};
 	int r;
 
 	if (parser->token.kind != TOKEN_WORD)
-		return parser_fail(parser, "expected %s, found %s", what,
-				   parser_show(parser).text);
+		return parser_fail(parser, "expected %s, found %s", what, parser_show(parser).text);
 	r = parser_advance(parser);
 	if (r == 0)
 		*ret_word = word;
@@ -142,7 +141,7 @@ static bool is_digit(char c)
 
 int parser_name(struct parser *parser, const char *what, struct ast_word *ret_word)
 {
-	struct ast_word word;
+	struct ast_word word = {0};
 	int r;
 
 	r = parser_word(parser, what, &word);
@@ -171,11 +170,11 @@ int parser_name(struct parser *parser, const char *what, struct ast_word *ret_wo
 int parser_list(struct parser *parser, const char *what, struct span *ret_words)
 {
 	struct ast *ast = parser->ast;
-	struct span words = { .first = ast->word_count };
+	struct span words = {.first = ast->word_count};
 	int r;
 
 	for (;;) {
-		struct ast_word word;
+		struct ast_word word = {0};
 
 		r = parser_word(parser, what, &word);
 		if (r < 0)
@@ -228,8 +227,8 @@ static int parse_port(struct parser *parser, const struct ast_word *word, const 
 
 int parser_ports(struct parser *parser, struct ast_ports *ret_ports)
 {
-	struct ast_ports ports = { .place = parser->token.place };
-	struct ast_word word;
+	struct ast_ports ports = {.place = parser->token.place};
+	struct ast_word word = {.text = parser->token.text, .len = parser->token.len};
 	const char *dash;
 	size_t low_len;
 	int r;
@@ -242,8 +241,7 @@ int parser_ports(struct parser *parser, struct ast_ports *ret_ports)
 	r = parse_port(parser, &word, word.text, low_len, &ports.ports.low);
 	ports.ports.high = ports.ports.low;
 	if (r == 0 && dash)
-		r = parse_port(parser, &word, dash + 1, word.len - low_len - 1,
-			       &ports.ports.high);
+		r = parse_port(parser, &word, dash + 1, word.len - low_len - 1, &ports.ports.high);
 	if (r < 0)
 		return r;
 	if (ports.ports.high < ports.ports.low) {
@@ -264,7 +262,7 @@ static bool at_number(const struct parser *parser)
 int parser_port_list(struct parser *parser, struct span *ret_ports)
 {
 	struct ast *ast = parser->ast;
-	struct span list = { .first = ast->port_count };
+	struct span list = {.first = ast->port_count};
 	int r;
 
 	while (at_number(parser)) {
@@ -286,7 +284,7 @@ int parser_port_list(struct parser *parser, struct span *ret_ports)
 
 int parser_protocol(struct parser *parser, enum policy_protocol *ret_protocol)
 {
-	static const enum policy_protocol protocols[] = { POLICY_TCP, POLICY_UDP, POLICY_ICMP };
+	static const enum policy_protocol protocols[] = {POLICY_TCP, POLICY_UDP, POLICY_ICMP};
 	int r;
 
 	for (size_t i = 0; i < ARRAY_SIZE(protocols); i++) {
@@ -308,11 +306,11 @@ int parser_protocol(struct parser *parser, enum policy_protocol *ret_protocol)
 int parser_traffic(struct parser *parser, struct span *ret_traffic)
 {
 	struct ast *ast = parser->ast;
-	struct span list = { .first = ast->traffic_count };
+	struct span list = {.first = ast->traffic_count};
 	int r;
 
 	for (;;) {
-		struct ast_traffic traffic = { .place = parser->token.place };
+		struct ast_traffic traffic = {.place = parser->token.place};
 
 		r = parser_protocol(parser, &traffic.protocol);
 		if (r < 0)
@@ -340,17 +338,17 @@ int parser_begin(struct parser *parser, struct ast *ast, const char *file, const
 		 size_t len, bool dropin, struct diag *diag)
 {
 	*parser = (struct parser){
-		.lexer = { .file = file, .text = text, .len = len },
-		.ast = ast,
-		.diag = diag,
-		.dropin = dropin,
+	    .lexer = {.file = file, .text = text, .len = len},
+	    .ast = ast,
+	    .diag = diag,
+	    .dropin = dropin,
 	};
 	return parser_advance(parser);
 }
 
 int parser_next(struct parser *parser, bool *ret_more)
 {
-	struct statement statement = { .place = parser->token.place };
+	struct statement statement = {.place = parser->token.place};
 	struct ast *ast = parser->ast;
 	int r;
 
@@ -383,5 +381,5 @@ void ast_done(struct ast *ast)
 	free(ast->words);
 	free(ast->traffic);
 	free(ast->ports);
-	*ast = (struct ast){ 0 };
+	*ast = (struct ast){0};
 }

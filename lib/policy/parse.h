@@ -38,8 +38,8 @@ struct shown parser_show(const struct parser *parser);
 
 /* Fail at the token that is looked at, or at @place. Returns -EBADMSG. */
 int parser_fail(struct parser *parser, const char *format, ...) PRINTF(2, 3);
-int parser_fail_at(struct parser *parser, const struct policy_place *place, const char *format,
-		   ...) PRINTF(3, 4);
+int parser_fail_at(struct parser *parser, const struct policy_place *place, const char *format, ...)
+    PRINTF(3, 4);
 
 MUST_CHECK int parser_advance(struct parser *parser);
 bool parser_at(const struct parser *parser, const char *word);

@@ -27,8 +27,9 @@ static int parse_default(struct parser *parser, struct statement *statement)
 {
 	statement->kind = STATEMENT_DEFAULT;
 	if (!parser_at(parser, "drop")) {
-		int r = parser_fail(parser, "the default is %s: a policy that does not drop by "
-					    "default cannot be written",
+		int r = parser_fail(parser,
+				    "the default is %s: a policy that does not drop by "
+				    "default cannot be written",
 				    parser_show(parser).text);
 
 		diag_hint(parser->diag, "write \"default drop\", and allow what is needed");
@@ -41,8 +42,9 @@ static int parse_ipv6(struct parser *parser, struct statement *statement)
 {
 	statement->kind = STATEMENT_IPV6;
 	if (!parser_at(parser, "blocked")) {
-		int r = parser_fail(parser, "IPv6 is %s: a policy that does not block it cannot "
-					    "be written",
+		int r = parser_fail(parser,
+				    "IPv6 is %s: a policy that does not block it cannot "
+				    "be written",
 				    parser_show(parser).text);
 
 		diag_hint(parser->diag, "write \"ipv6 blocked\"");
@@ -73,8 +75,7 @@ static int parse_network(struct parser *parser, struct statement *statement)
 	r = parser_accept(parser, "except", &except);
 	if (r < 0 || !except)
 		return r;
-	return parser_list(parser, "an address, a prefix or a network's name",
-			   &statement->except);
+	return parser_list(parser, "an address, a prefix or a network's name", &statement->except);
 }
 
 /* ... loopback over tcp [except PORT ...] */
@@ -274,9 +275,8 @@ static int parse_automap(struct parser *parser, struct statement *statement)
 	if (statement->ports.count == 0)
 		return parser_fail(parser, "expected a port after \"to\", found %s",
 				   parser_show(parser).text);
-	if (statement->ports.count > 1 ||
-	    parser->ast->ports[statement->ports.first].ports.low !=
-		    parser->ast->ports[statement->ports.first].ports.high)
+	if (statement->ports.count > 1 || parser->ast->ports[statement->ports.first].ports.low !=
+					      parser->ast->ports[statement->ports.first].ports.high)
 		return parser_fail_at(parser, &parser->ast->ports[statement->ports.first].place,
 				      "the transparent proxy has one port");
 	r = parser_expect(parser, "for", "the port");
@@ -299,8 +299,7 @@ static int parse_namespace(struct parser *parser, struct statement *statement)
 		return r;
 	r = parser_list(parser, a_user, &statement->users);
 	if (r == 0 && statement->users.count > 1)
-		return parser_fail_at(parser,
-				      &parser->ast->words[statement->users.first + 1].place,
+		return parser_fail_at(parser, &parser->ast->words[statement->users.first + 1].place,
 				      "one user carries a namespace's traffic");
 	return r;
 }
@@ -333,9 +332,9 @@ static int take_kernel(struct parser *parser, struct statement *statement)
 static int parse_link(struct parser *parser, struct statement *statement)
 {
 	static const char *const kinds[POLICY_LINK_KINDS] = {
-		[POLICY_LINK_ARP] = "arp",
-		[POLICY_LINK_DHCP] = "dhcp",
-		[POLICY_LINK_EAPOL] = "eapol",
+	    [POLICY_LINK_ARP] = "arp",
+	    [POLICY_LINK_DHCP] = "dhcp",
+	    [POLICY_LINK_EAPOL] = "eapol",
 	};
 	size_t kind = 0;
 	int r;
@@ -373,24 +372,24 @@ static const struct keyword {
 	int (*parse)(struct parser *parser, struct statement *statement);
 	bool dropin;
 } statements[] = {
-	{ "lethe-policy", parse_header, false },
-	{ "default", parse_default, false },
-	{ "ipv6", parse_ipv6, false },
-	{ "network", parse_network, true },
-	{ "allow", parse_allow, true },
-	{ "forbid", parse_forbid, true },
-	{ "lan", parse_lan, false },
-	{ "service", parse_service, true },
-	{ "automap", parse_automap, false },
-	{ "namespace", parse_namespace, false },
-	{ "link", parse_link, false },
-	{ "include", parse_include, false },
+    {"lethe-policy", parse_header, false},
+    {"default", parse_default, false},
+    {"ipv6", parse_ipv6, false},
+    {"network", parse_network, true},
+    {"allow", parse_allow, true},
+    {"forbid", parse_forbid, true},
+    {"lan", parse_lan, false},
+    {"service", parse_service, true},
+    {"automap", parse_automap, false},
+    {"namespace", parse_namespace, false},
+    {"link", parse_link, false},
+    {"include", parse_include, false},
 };
 
 static int refuse_word(struct parser *parser)
 {
 	char wrong[POLICY_NAME_MAX + 1] = "";
-	struct suggestion suggestion = { .wrong = wrong };
+	struct suggestion suggestion = {.wrong = wrong};
 	int r;
 
 	if (parser->token.kind == TOKEN_WORD && parser->token.len <= POLICY_NAME_MAX)

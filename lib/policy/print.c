@@ -113,7 +113,7 @@ static void print_network(struct writer *writer, const struct policy_network *ne
 
 		for (;;) {
 			unsigned length = range_first_prefix(&rest, &prefix);
-			struct in_addr net = { .s_addr = htonl(prefix.low) };
+			struct in_addr net = {.s_addr = htonl(prefix.low)};
 			char text[INET_ADDRSTRLEN + 4];
 
 			inet_ntop(AF_INET, &net, text, INET_ADDRSTRLEN);
@@ -243,7 +243,7 @@ static void print_locals(struct writer *writer)
 static void print_automap(struct writer *writer)
 {
 	const struct policy_automap *automap = &writer->policy->automap;
-	struct in_addr net = { .s_addr = htonl(automap->range.low) };
+	struct in_addr net = {.s_addr = htonl(automap->range.low)};
 	char address[INET_ADDRSTRLEN], text[32];
 
 	if (!automap->stated)
@@ -277,7 +277,7 @@ static void print_namespaces(struct writer *writer)
 
 static void print_links(struct writer *writer)
 {
-	static const char *const kinds[POLICY_LINK_KINDS] = { "arp", "dhcp", "eapol" };
+	static const char *const kinds[POLICY_LINK_KINDS] = {"arp", "dhcp", "eapol"};
 	bool any = false;
 
 	for (size_t i = 0; i < POLICY_LINK_KINDS; i++) {
@@ -299,7 +299,7 @@ static void print_links(struct writer *writer)
 
 void policy_print(const struct policy *policy, struct buf *out)
 {
-	struct writer writer = { .policy = policy, .out = out };
+	struct writer writer = {.policy = policy, .out = out};
 	bool named = false;
 
 	buf_puts(out, "lethe-policy 1\ndefault drop\nipv6 blocked\n");

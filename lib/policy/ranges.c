@@ -72,8 +72,7 @@ static int compare_terms(const void *a, const void *b)
 	return (x->term > y->term) - (x->term < y->term);
 }
 
-const struct range_term *range_terms_sort(struct range_term *terms, size_t count,
-					  size_t *ret_other)
+const struct range_term *range_terms_sort(struct range_term *terms, size_t count, size_t *ret_other)
 {
 	if (count > 1)
 		qsort(terms, count, sizeof(*terms), compare_terms);
@@ -91,7 +90,7 @@ const struct range_term *range_terms_sort(struct range_term *terms, size_t count
 /* Add a range behind all others, joined to the last one if nothing lies between. */
 static int add_range(struct policy_range **ranges, size_t *count, uint32_t low, uint32_t high)
 {
-	struct policy_range range = { low, high };
+	struct policy_range range = {low, high};
 
 	if (*count && (*ranges)[*count - 1].high + 1 == low) {
 		(*ranges)[*count - 1].high = high;
@@ -144,8 +143,8 @@ unsigned range_first_prefix(const struct policy_range *range, struct policy_rang
 		length--;
 	}
 	ret_prefix->low = range->low;
-	ret_prefix->high = range->low + (length ? (uint32_t)((UINT64_C(1) << (32 - length)) - 1)
-						: UINT32_MAX);
+	ret_prefix->high =
+	    range->low + (length ? (uint32_t)((UINT64_C(1) << (32 - length)) - 1) : UINT32_MAX);
 	return length;
 }
 
@@ -185,11 +184,11 @@ bool ports_overlap(const struct policy_ports *a, size_t a_count, const struct po
 
 struct port_view traffic_ports(const struct policy_traffic *traffic)
 {
-	static const struct policy_ports every = { 0, UINT16_MAX };
+	static const struct policy_ports every = {0, UINT16_MAX};
 
 	if (traffic->port_count == 0)
-		return (struct port_view){ &every, 1 };
-	return (struct port_view){ traffic->ports, traffic->port_count };
+		return (struct port_view){&every, 1};
+	return (struct port_view){traffic->ports, traffic->port_count};
 }
 
 bool traffic_covers(const struct policy_traffic *outer, const struct policy_traffic *inner)

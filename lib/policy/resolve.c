@@ -64,7 +64,7 @@ static int resolve_once(struct resolver *resolver, const struct statement *state
 static int resolve_namespace(struct resolver *resolver, const struct statement *statement)
 {
 	struct policy *policy = resolver->policy;
-	struct policy_namespace space = { .place = statement->place };
+	struct policy_namespace space = {.place = statement->place};
 	const struct policy_namespace *other;
 	int r;
 
@@ -87,7 +87,7 @@ static int resolve_namespace(struct resolver *resolver, const struct statement *
 
 static int resolve_link(struct resolver *resolver, const struct statement *statement)
 {
-	static const char *const kinds[POLICY_LINK_KINDS] = { "arp", "dhcp", "eapol" };
+	static const char *const kinds[POLICY_LINK_KINDS] = {"arp", "dhcp", "eapol"};
 	struct policy_link *link = &resolver->policy->links[statement->link];
 	int r;
 
@@ -104,7 +104,8 @@ static int resolve_link(struct resolver *resolver, const struct statement *state
 	return 0;
 }
 
-/* Statements in their order, but for `network`, which comes before, and what needs every service. */
+/* Statements in their order, but for `network`, which comes before, and what needs every service.
+ */
 static int resolve_statement(struct resolver *resolver, const struct statement *statement)
 {
 	struct policy *policy = resolver->policy;
@@ -191,10 +192,10 @@ int resolve(const struct ast *ast, const struct policy_options *options, struct 
 	    struct diag *diag)
 {
 	struct resolver resolver = {
-		.ast = ast,
-		.options = options,
-		.policy = policy,
-		.diag = diag,
+	    .ast = ast,
+	    .options = options,
+	    .policy = policy,
+	    .diag = diag,
 	};
 	int r;
 

@@ -12,8 +12,8 @@
 #include "names.h"
 #include "policy.h"
 
-#define RESOLVE_GRANTS_MAX	   16384
-#define RESOLVE_NETWORKS_MAX	   4096
+#define RESOLVE_GRANTS_MAX         16384
+#define RESOLVE_NETWORKS_MAX       4096
 #define RESOLVE_TOTAL_RANGES_MAX   (1u << 20) /* of all networks together */
 #define RESOLVE_SERVICE_GRANTS_MAX (1u << 20)
 
@@ -33,12 +33,12 @@ struct resolver {
 	struct policy *policy;
 	struct diag *diag;
 
-	struct names users;	    /* name -> index in policy->users */
-	struct names passwd;	    /* name -> uid, of options->passwd; filled at first use */
+	struct names users;  /* name -> index in policy->users */
+	struct names passwd; /* name -> uid, of options->passwd; filled at first use */
 	bool passwd_read;
-	struct names networks;	    /* name or text -> index in policy->networks */
+	struct names networks; /* name or text -> index in policy->networks */
 	size_t total_ranges;
-	struct names services;	    /* name -> index in `drafts` */
+	struct names services; /* name -> index in `drafts` */
 	struct service_draft *drafts;
 	size_t draft_count;
 	struct service_grant_draft *grant_drafts;
@@ -91,8 +91,7 @@ MUST_CHECK int resolve_check_grants(const struct resolver *resolver);
 /* resolve_local.c: what happens on loopback */
 MUST_CHECK int resolve_service(struct resolver *resolver, const struct statement *statement);
 MUST_CHECK int resolve_allow_service(struct resolver *resolver, const struct statement *statement);
-MUST_CHECK int resolve_allow_loopback(struct resolver *resolver,
-				      const struct statement *statement);
+MUST_CHECK int resolve_allow_loopback(struct resolver *resolver, const struct statement *statement);
 MUST_CHECK int resolve_automap(struct resolver *resolver, const struct statement *statement);
 /* Order services and their clients; overlaps, duplicates, contradictions. */
 MUST_CHECK int resolve_finish_local(struct resolver *resolver);

@@ -26,9 +26,9 @@ static int add_service_grants(struct resolver *resolver, const struct statement 
 	for (size_t i = 0; i < statement->users.count; i++) {
 		const struct ast_word *word = &resolver->ast->words[statement->users.first + i];
 		struct service_grant_draft grant = {
-			.grant = { .service = draft, .place = statement->place },
-			.word = word->place,
-			.order = resolver->grant_draft_count,
+		    .grant = {.service = draft, .place = statement->place},
+		    .word = word->place,
+		    .order = resolver->grant_draft_count,
 		};
 		int r;
 
@@ -50,10 +50,10 @@ int resolve_service(struct resolver *resolver, const struct statement *statement
 {
 	const struct ast_ports *ports = &resolver->ast->ports[statement->ports.first];
 	struct service_draft draft = {
-		.service = { .protocol = statement->protocol,
-			     .ports = ports->ports,
-			     .place = statement->place },
-		.ports_place = ports->place,
+	    .service = {.protocol = statement->protocol,
+			.ports = ports->ports,
+			.place = statement->place},
+	    .ports_place = ports->place,
 	};
 	size_t index;
 	int r;
@@ -90,7 +90,7 @@ int resolve_allow_service(struct resolver *resolver, const struct statement *sta
 	for (size_t i = 0; i < statement->items.count; i++) {
 		const struct ast_word *word = &resolver->ast->words[statement->items.first + i];
 		char name[POLICY_NAME_MAX + 1];
-		struct suggestion suggestion = { .wrong = name };
+		struct suggestion suggestion = {.wrong = name};
 		size_t index;
 		int r;
 
@@ -118,12 +118,12 @@ int resolve_allow_service(struct resolver *resolver, const struct statement *sta
 int resolve_allow_loopback(struct resolver *resolver, const struct statement *statement)
 {
 	struct policy *policy = resolver->policy;
-	struct policy_uids users = { 0 };
+	struct policy_uids users = {0};
 	int r;
 
 	r = resolve_users(resolver, statement->users, &users);
 	for (size_t i = 0; r == 0 && i < users.count; i++) {
-		struct policy_local local = { .uid = users.uids[i], .place = statement->place };
+		struct policy_local local = {.uid = users.uids[i], .place = statement->place};
 
 		r = resolve_ports(resolver, statement->ports, &local.except, &local.except_count);
 		if (r < 0)
@@ -201,8 +201,8 @@ static int refuse_overlap(const struct resolver *resolver, const struct service_
 	resolve_fail(resolver, &later->ports_place,
 		     "the service \"%s\" shares port %u with \"%s\" at %s", later->service.name,
 		     later->service.ports.low > earlier->service.ports.low
-			     ? later->service.ports.low
-			     : earlier->service.ports.low,
+			 ? later->service.ports.low
+			 : earlier->service.ports.low,
 		     earlier->service.name, place_text(&earlier->service.place).text);
 	resolve_hint(resolver, "to let another user in: allow USER to service %s",
 		     earlier->service.name);
@@ -213,7 +213,7 @@ static int refuse_overlap(const struct resolver *resolver, const struct service_
 static int finish_services(struct resolver *resolver)
 {
 	AUTO_FREE struct service_draft **sorted =
-		calloc(resolver->draft_count + 1, sizeof(struct service_draft *));
+	    calloc(resolver->draft_count + 1, sizeof(struct service_draft *));
 	struct policy *policy = resolver->policy;
 
 	policy->services = calloc(resolver->draft_count + 1, sizeof(*policy->services));
@@ -231,7 +231,7 @@ static int finish_services(struct resolver *resolver)
 	}
 	for (size_t i = 0; i < resolver->draft_count; i++) {
 		policy->services[i] = sorted[i]->service;
-		sorted[i]->service.servers = (struct policy_uids){ 0 };
+		sorted[i]->service.servers = (struct policy_uids){0};
 		sorted[i]->index = i;
 	}
 	policy->service_count = resolver->draft_count;
@@ -301,16 +301,14 @@ static int finish_locals(struct resolver *resolver)
 	struct policy *policy = resolver->policy;
 
 	if (policy->local_count)
-		qsort(policy->locals, policy->local_count, sizeof(*policy->locals),
-		      compare_locals);
+		qsort(policy->locals, policy->local_count, sizeof(*policy->locals), compare_locals);
 	for (size_t i = 1; i < policy->local_count; i++) {
 		const struct policy_local *a = &policy->locals[i - 1], *b = &policy->locals[i];
 
 		if (a->uid == b->uid)
-			return resolve_fail(resolver, &b->place,
-					    "loopback is opened to %s twice, also at %s",
-					    resolve_user_name(resolver, a->uid),
-					    place_text(&a->place).text);
+			return resolve_fail(
+			    resolver, &b->place, "loopback is opened to %s twice, also at %s",
+			    resolve_user_name(resolver, a->uid), place_text(&a->place).text);
 	}
 	return 0;
 }
@@ -331,7 +329,7 @@ static int check_forbidden(const struct resolver *resolver, uint32_t uid,
 
 static const struct policy_local *find_local(const struct policy *policy, uint32_t uid)
 {
-	const struct policy_local key = { .uid = uid };
+	const struct policy_local key = {.uid = uid};
 
 	if (policy->local_count == 0)
 		return NULL;
@@ -378,14 +376,13 @@ static int check_local(const struct resolver *resolver)
 			r = check_useless(resolver, draft);
 	}
 	for (size_t i = 0; r == 0 && i < policy->service_count; i++)
-		r = check_uids(resolver, &policy->services[i].servers,
-			       &policy->services[i].place, "serving a local service");
+		r = check_uids(resolver, &policy->services[i].servers, &policy->services[i].place,
+			       "serving a local service");
 	for (size_t i = 0; r == 0 && i < policy->local_count; i++)
 		r = check_forbidden(resolver, policy->locals[i].uid, &policy->locals[i].place,
 				    "loopback");
 	if (r == 0)
-		r = check_uids(resolver, &policy->automap.users, &policy->automap.place,
-			       "automap");
+		r = check_uids(resolver, &policy->automap.users, &policy->automap.place, "automap");
 	return r;
 }
 

@@ -11,7 +11,7 @@
 static void prefix_text(const struct policy_range *range, unsigned length,
 			char text[static POLICY_NAME_MAX + 1])
 {
-	struct in_addr net = { .s_addr = htonl(range->low) };
+	struct in_addr net = {.s_addr = htonl(range->low)};
 	char address[INET_ADDRSTRLEN];
 
 	inet_ntop(AF_INET, &net, address, sizeof(address));
@@ -36,10 +36,10 @@ static int resolve_prefix(struct resolver *resolver, const struct ast_word *word
 		resolve_hint(resolver, "no IPv6 network can be granted");
 	} else if (r == -ERANGE) {
 		prefix_text(ret_range, *ret_length, right);
-		resolve_fail(resolver, &word->place,
-			     "%s has bits set beyond its first %u", text, *ret_length);
-		resolve_hint(resolver, "for the network write %s, for the one address %.*s",
-			     right, (int)strcspn(text, "/"), text);
+		resolve_fail(resolver, &word->place, "%s has bits set beyond its first %u", text,
+			     *ret_length);
+		resolve_hint(resolver, "for the network write %s, for the one address %.*s", right,
+			     (int)strcspn(text, "/"), text);
 	} else {
 		resolve_fail(resolver, &word->place, "\"%s\" is no IPv4 address or prefix", text);
 		resolve_hint(resolver, "such as 192.0.2.1 or 192.0.2.0/24");
@@ -50,18 +50,18 @@ static int resolve_prefix(struct resolver *resolver, const struct ast_word *word
 /* Fail because of a name that no earlier statement gives. */
 static int refuse_unknown(struct resolver *resolver, const struct ast_word *word, const char *name)
 {
-	struct suggestion suggestion = { .wrong = name };
+	struct suggestion suggestion = {.wrong = name};
 
 	resolve_fail(resolver, &word->place, "there is no network \"%s\"", name);
 	for (size_t i = 0; i < resolver->ast->statement_count; i++) {
 		const struct statement *statement = &resolver->ast->statements[i];
 
-		if (statement->kind != STATEMENT_NETWORK ||
-		    statement->name.len != strlen(name) ||
+		if (statement->kind != STATEMENT_NETWORK || statement->name.len != strlen(name) ||
 		    memcmp(statement->name.text, name, statement->name.len) != 0)
 			continue;
-		resolve_hint(resolver, "it is stated at %s; a network may only be made of "
-				       "earlier ones",
+		resolve_hint(resolver,
+			     "it is stated at %s; a network may only be made of "
+			     "earlier ones",
 			     place_text(&statement->place).text);
 		return -EBADMSG;
 	}
@@ -107,7 +107,7 @@ static int append_term(struct resolver *resolver, const struct ast_word *word, s
 		return resolve_fail(resolver, &word->place,
 				    "a network made of more than %d prefixes", RANGES_MAX);
 	for (size_t i = 0; i < range_count; i++) {
-		struct range_term term = { .range = ranges[i], .term = number };
+		struct range_term term = {.range = ranges[i], .term = number};
 
 		r = APPEND(*terms, *count, &term);
 		if (r < 0)
@@ -120,7 +120,7 @@ static int append_term(struct resolver *resolver, const struct ast_word *word, s
 static int resolve_terms(struct resolver *resolver, struct span span, struct range_term **terms,
 			 size_t *count)
 {
-	const struct ast_word *words = resolver->ast->words + span.first;
+	const struct ast_word *words = ast_words(resolver->ast, span);
 	const struct range_term *clash;
 	size_t other = 0;
 	int r;
@@ -166,9 +166,10 @@ static int check_except(struct resolver *resolver, const struct statement *state
 		const struct ast_word *word = &resolver->ast->words[statement->except.first + i];
 
 		if (!useful[i])
-			return resolve_fail(resolver, &word->place,
-					    "excepting \"%.*s\" takes nothing away from the network",
-					    (int)word->len, word->text);
+			return resolve_fail(
+			    resolver, &word->place,
+			    "excepting \"%.*s\" takes nothing away from the network",
+			    (int)word->len, word->text);
 	}
 	return 0;
 }
@@ -184,8 +185,9 @@ static int add_network(struct resolver *resolver, const struct policy_place *pla
 	resolver->total_ranges += network->range_count;
 	if (policy->network_count >= RESOLVE_NETWORKS_MAX ||
 	    resolver->total_ranges > RESOLVE_TOTAL_RANGES_MAX)
-		return resolve_fail(resolver, place, "too many networks: at most %d, with %u "
-						     "ranges together",
+		return resolve_fail(resolver, place,
+				    "too many networks: at most %d, with %u "
+				    "ranges together",
 				    RESOLVE_NETWORKS_MAX, RESOLVE_TOTAL_RANGES_MAX);
 	r = APPEND(policy->networks, policy->network_count, network);
 	if (r < 0)
@@ -201,7 +203,7 @@ int resolve_network_statement(struct resolver *resolver, const struct statement 
 {
 	AUTO_FREE struct range_term *terms = NULL;
 	AUTO_FREE struct range_term *except = NULL;
-	struct policy_network network = { .place = statement->place };
+	struct policy_network network = {.place = statement->place};
 	size_t count = 0, except_count = 0, index;
 	int r;
 
@@ -209,10 +211,9 @@ int resolve_network_statement(struct resolver *resolver, const struct statement 
 	if (r < 0)
 		return r;
 	if (names_find(&resolver->networks, network.name, &index))
-		return resolve_fail(
-			resolver, &statement->name.place,
-			"the network \"%s\" is stated already, at %s",
-			network.name, place_text(&resolver->policy->networks[index].place).text);
+		return resolve_fail(resolver, &statement->name.place,
+				    "the network \"%s\" is stated already, at %s", network.name,
+				    place_text(&resolver->policy->networks[index].place).text);
 	r = resolve_terms(resolver, statement->items, &terms, &count);
 	if (r < 0)
 		return r;
@@ -245,16 +246,16 @@ static const struct unreachable {
 	const char *prefix, *reason;
 	bool local; /* what is meant is a service */
 } unreachable[] = {
-	{ { 0x00000000, 0x00ffffff }, "0.0.0.0/8", "which is this computer itself", true },
-	{ { 0x7f000000, 0x7fffffff }, "127.0.0.0/8", "which is loopback", true },
-	{ { 0xe0000000, 0xefffffff },
-	  "224.0.0.0/4",
-	  "which is multicast: nothing there can be reached through Tor or by a grant",
-	  false },
-	{ { 0xf0000000, 0xffffffff },
-	  "240.0.0.0/4",
-	  "which is reserved, but for the broadcast address: nothing there can be reached",
-	  false },
+    {{0x00000000, 0x00ffffff}, "0.0.0.0/8", "which is this computer itself", true},
+    {{0x7f000000, 0x7fffffff}, "127.0.0.0/8", "which is loopback", true},
+    {{0xe0000000, 0xefffffff},
+     "224.0.0.0/4",
+     "which is multicast: nothing there can be reached through Tor or by a grant",
+     false},
+    {{0xf0000000, 0xffffffff},
+     "240.0.0.0/4",
+     "which is reserved, but for the broadcast address: nothing there can be reached",
+     false},
 };
 
 static int check_reachable(struct resolver *resolver, const struct ast_word *word, size_t index)
@@ -276,8 +277,7 @@ static int check_reachable(struct resolver *resolver, const struct ast_word *wor
 		else if (whole)
 			resolve_hint(resolver, "remove this grant");
 		else
-			resolve_hint(resolver, "take it out of the network: except %s",
-				     u->prefix);
+			resolve_hint(resolver, "take it out of the network: except %s", u->prefix);
 		return -EBADMSG;
 	}
 	return 0;
@@ -285,7 +285,7 @@ static int check_reachable(struct resolver *resolver, const struct ast_word *wor
 
 int resolve_network(struct resolver *resolver, const struct ast_word *word, size_t *ret_network)
 {
-	struct policy_network network = { .literal = true, .place = word->place };
+	struct policy_network network = {.literal = true, .place = word->place};
 	char name[POLICY_NAME_MAX + 1];
 	struct policy_range range;
 	unsigned length;

@@ -30,15 +30,15 @@ int resolve_ports(struct resolver *resolver, struct span span, struct policy_por
 	if (!sorted || !ports)
 		return -ENOMEM;
 	if (span.count)
-		memcpy(sorted, resolver->ast->ports + span.first, span.count * sizeof(*sorted));
+		memcpy(sorted, ast_ports(resolver->ast, span), span.count * sizeof(*sorted));
 	qsort(sorted, span.count, sizeof(*sorted), compare_ports);
 	for (size_t i = 0; i < span.count; i++) {
 		if (count && sorted[i].ports.low <= ports[count - 1].high) {
 			bool swap = is_before(&sorted[i].place, &sorted[i - 1].place);
 			const struct ast_ports *later = &sorted[swap ? i - 1 : i];
 
-			return resolve_fail(resolver, &later->place,
-					    "port %u is listed twice", sorted[i].ports.low);
+			return resolve_fail(resolver, &later->place, "port %u is listed twice",
+					    sorted[i].ports.low);
 		}
 		if (count && sorted[i].ports.low == ports[count - 1].high + 1)
 			ports[count - 1].high = sorted[i].ports.high;
@@ -60,7 +60,7 @@ void resolve_traffic_free(struct policy_traffic *traffic, size_t count)
 int resolve_traffic(struct resolver *resolver, struct span span,
 		    struct policy_traffic **ret_traffic, size_t *ret_count)
 {
-	const struct ast_traffic *written = resolver->ast->traffic + span.first;
+	const struct ast_traffic *written = ast_traffic(resolver->ast, span);
 	struct policy_traffic *traffic = calloc(span.count + 1, sizeof(*traffic));
 	unsigned seen = 0;
 	int r = traffic ? 0 : -ENOMEM;
@@ -93,16 +93,16 @@ static int add_grant(struct resolver *resolver, const struct statement *statemen
 {
 	struct policy *policy = resolver->policy;
 	struct policy_grant grant = {
-		.uid = uid,
-		.network = network,
-		.traffic = { .protocol = traffic->protocol, .port_count = traffic->port_count },
-		.place = statement->place,
+	    .uid = uid,
+	    .network = network,
+	    .traffic = {.protocol = traffic->protocol, .port_count = traffic->port_count},
+	    .place = statement->place,
 	};
 	int r;
 
 	if (policy->grant_count >= RESOLVE_GRANTS_MAX)
-		return resolve_fail(resolver, &statement->place,
-				    "more than %d grants to networks", RESOLVE_GRANTS_MAX);
+		return resolve_fail(resolver, &statement->place, "more than %d grants to networks",
+				    RESOLVE_GRANTS_MAX);
 	if (traffic->port_count) {
 		grant.traffic.ports = calloc(traffic->port_count, sizeof(*traffic->ports));
 		if (!grant.traffic.ports)
@@ -119,8 +119,8 @@ static int add_grant(struct resolver *resolver, const struct statement *statemen
 int resolve_grants(struct resolver *resolver, const struct statement *statement)
 {
 	struct policy_traffic *traffic = NULL;
-	struct policy_uids users = { 0 };
-	size_t count = 0, network;
+	struct policy_uids users = {0};
+	size_t count = 0, network = 0;
 	int r;
 
 	r = resolve_users(resolver, statement->users, &users);
@@ -200,8 +200,8 @@ static int refuse_covered(const struct resolver *resolver, const struct policy_g
 	resolve_fail(resolver, &grant->place, "%s may use %s to %s already, by %s at %s",
 		     resolve_user_name(resolver, grant->uid),
 		     policy_protocol_text(grant->traffic.protocol),
-		     policy->networks[grant->network].name,
-		     lan ? "the open LAN" : "the grant", place_text(by).text);
+		     policy->networks[grant->network].name, lan ? "the open LAN" : "the grant",
+		     place_text(by).text);
 	resolve_hint(resolver, "remove the one that is not meant");
 	return -EBADMSG;
 }
@@ -222,7 +222,7 @@ int resolve_check_grants(const struct resolver *resolver)
 {
 	const struct policy *policy = resolver->policy;
 	AUTO_FREE const struct policy_grant **sorted =
-		calloc(policy->grant_count + 1, sizeof(const struct policy_grant *));
+	    calloc(policy->grant_count + 1, sizeof(const struct policy_grant *));
 	size_t first = 0;
 
 	if (!sorted)

@@ -8,9 +8,9 @@
 
 #include "grow.h"
 
-#define PASSWD_LINE_MAX	  4096
+#define PASSWD_LINE_MAX   4096
 #define PASSWD_BUFFER_MAX (1u << 20)
-#define UID_LAST	  (UINT32_MAX - 1) /* the very last means "no user" to the kernel */
+#define UID_LAST          (UINT32_MAX - 1) /* the very last means "no user" to the kernel */
 
 /* Read the passwd file that the options name, once. The first of two lines for a name counts, as
  * it does for the system's own look-up. */
@@ -77,8 +77,7 @@ static int look_up_system(const char *name, bool *ret_found, uint32_t *ret_uid)
 }
 
 /* Not to be found is no error here. */
-static int look_up(struct resolver *resolver, const char *name, bool *ret_found,
-		   uint32_t *ret_uid)
+static int look_up(struct resolver *resolver, const char *name, bool *ret_found, uint32_t *ret_uid)
 {
 	size_t uid;
 	int r;
@@ -96,7 +95,7 @@ static int look_up(struct resolver *resolver, const char *name, bool *ret_found,
 
 static int refuse_unknown(struct resolver *resolver, const struct ast_word *word, const char *name)
 {
-	struct suggestion suggestion = { .wrong = name };
+	struct suggestion suggestion = {.wrong = name};
 	int r;
 
 	if (resolver->options && resolver->options->passwd) {
@@ -121,22 +120,20 @@ static int add_user(struct resolver *resolver, const struct ast_word *word, cons
 		    uint32_t uid)
 {
 	struct policy *policy = resolver->policy;
-	struct policy_user user = { .uid = uid, .place = word->place };
+	struct policy_user user = {.uid = uid, .place = word->place};
 	int r;
 
 	for (size_t i = 0; i < policy->user_count; i++) {
 		if (policy->users[i].uid != uid)
 			continue;
-		r = resolve_fail(resolver, &word->place,
-				 "\"%s\" and \"%s\" (%s) are the same user, number %u", name,
-				 policy->users[i].name,
-				 place_text(&policy->users[i].place).text, uid);
+		r = resolve_fail(
+		    resolver, &word->place, "\"%s\" and \"%s\" (%s) are the same user, number %u",
+		    name, policy->users[i].name, place_text(&policy->users[i].place).text, uid);
 		resolve_hint(resolver, "use one name for it everywhere");
 		return r;
 	}
 	if (policy->user_count >= POLICY_USERS_MAX)
-		return resolve_fail(resolver, &word->place, "more than %d users",
-				    POLICY_USERS_MAX);
+		return resolve_fail(resolver, &word->place, "more than %d users", POLICY_USERS_MAX);
 	snprintf(user.name, sizeof(user.name), "%s", name);
 	r = names_add(&resolver->users, name, policy->user_count);
 	if (r < 0)
@@ -223,16 +220,14 @@ int resolve_users(struct resolver *resolver, struct span words, struct policy_ui
 		return -ENOMEM;
 	for (size_t i = 0; i < words.count; i++) {
 		listed[i].word = words.first + i;
-		r = resolve_user(resolver, &resolver->ast->words[words.first + i],
-				 &listed[i].uid);
+		r = resolve_user(resolver, &resolver->ast->words[words.first + i], &listed[i].uid);
 		if (r < 0)
 			return r;
 	}
 	qsort(listed, words.count, sizeof(*listed), compare_listed);
 	for (size_t i = 0; i < words.count; i++) {
 		if (i && listed[i].uid == listed[i - 1].uid)
-			return resolve_fail(resolver,
-					    &resolver->ast->words[listed[i].word].place,
+			return resolve_fail(resolver, &resolver->ast->words[listed[i].word].place,
 					    "the user %s is listed twice",
 					    resolve_user_name(resolver, listed[i].uid));
 		uids[i] = listed[i].uid;
@@ -255,7 +250,7 @@ int resolve_forbid(struct resolver *resolver, const struct statement *statement)
 	for (size_t i = 0; i < statement->users.count; i++) {
 		const struct ast_word *word = &resolver->ast->words[statement->users.first + i];
 		struct policy_user *user = resolver->policy->users;
-		uint32_t uid;
+		uint32_t uid = 0;
 		int r;
 
 		r = resolve_user(resolver, word, &uid);

@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "atoms.h"
 #include "test_util.h"
 
 #define CLEAN CLEANUP(policy_freep)
@@ -25,15 +26,14 @@ static uint64_t packet_hash(const struct packet *p)
 
 	memcpy(words, &p->source, 16);
 	memcpy(words + 2, &p->destination, 16);
-	hash = mix(hash, (uint64_t)p->path << 32 | p->ethertype << 8 | p->protocol);
+	hash = mix(hash, (uint64_t)p->path << 32 | (uint64_t)p->ethertype << 8 | p->protocol);
 	hash = mix(hash, (uint64_t)p->loopback << 4 | (uint64_t)p->owned << 3 |
-				 (uint64_t)p->routed << 2 | (uint64_t)p->fragment << 1 |
-				 p->arp_plain);
+			     (uint64_t)p->routed << 2 | (uint64_t)p->fragment << 1 | p->arp_plain);
 	hash = mix(hash, p->uid);
 	for (size_t i = 0; i < 4; i++)
 		hash = mix(hash, words[i]);
 	hash = mix(hash, (uint64_t)p->source_port << 32 | p->destination_port);
-	hash = mix(hash, (uint64_t)p->tcp_flags << 32 | p->icmp_type << 8 | p->icmp_code);
+	hash = mix(hash, (uint64_t)p->tcp_flags << 32 | (uint64_t)p->icmp_type << 8 | p->icmp_code);
 	hash = mix(hash, (uint64_t)p->icmp_id << 32 | p->arp_operation);
 	return mix(hash, (uint64_t)p->socket << 1 | p->expected);
 }
@@ -78,7 +78,7 @@ static int compare_hashes(const void *a, const void *b)
 
 static struct tally tally_classes(const struct policy *policy)
 {
-	struct tally tally = { .policy = policy };
+	struct tally tally = {.policy = policy};
 
 	assert_int_equal(policy_each_class(&policy, 1, count_class, &tally), 0);
 	return tally;
@@ -104,8 +104,8 @@ static void default_policy(void **state)
 	assert_true(tally.openings && tally.fragments && tally.strangers && tally.ownerless);
 	assert_true(tally.accepted > 1000);
 	assert_int_equal(tally.actions, 1u << POLICY_DROP | 1u << POLICY_RESET |
-						1u << POLICY_UNREACHABLE | 1u << POLICY_ACCEPT |
-						1u << POLICY_PROXY);
+					    1u << POLICY_UNREACHABLE | 1u << POLICY_ACCEPT |
+					    1u << POLICY_PROXY);
 	free(tally.hashes);
 }
 
@@ -119,7 +119,7 @@ static int stop_at_third(const struct packet *packet, void *data)
 static void visitor_ends_walk(void **state)
 {
 	CLEAN struct policy *policy = test_parse(TEST_HEAD);
-	const struct policy *both[] = { policy, policy };
+	const struct policy *both[] = {policy, policy};
 	unsigned calls = 0;
 
 	assert_int_equal(policy_each_class(both, 2, stop_at_third, &calls), 42);
@@ -127,6 +127,96 @@ static void visitor_ends_walk(void **state)
 	/* No policy at all has classes too: those that every policy has. */
 	calls = 0;
 	assert_int_equal(policy_each_class(NULL, 0, stop_at_third, &calls), 42);
+}
+
+/* How many kinds of values the shipped policy knows, counted by hand. */
+static void kinds(void **state)
+{
+	AUTO_FREE char *text = test_default_text();
+	CLEAN struct policy *policy = test_parse(text);
+	const struct policy *one = policy;
+	struct atoms atoms;
+
+	assert_int_equal(atoms_collect(&atoms, &one, 1), 0);
+	assert_int_equal(atoms.uid_count, 8); /* seven named, and a stranger */
+	/* Excepted on the LAN or not; for UDP a DHCP server's too. */
+	assert_int_equal(atoms.remote.tcp.samples, 2);
+	assert_int_equal(atoms.remote.udp.samples, 3);
+	assert_int_equal(atoms.remote.source.samples, 2); /* a DHCP client's or not */
+	/* 9050; 9062, a service and excepted; 9063, excepted; others. */
+	assert_int_equal(atoms.local.tcp.samples, 4);
+	assert_int_equal(atoms.local.udp.samples, 2); /* 53 or not */
+	assert_int_equal(atoms.local.source.samples, 2);
+	/* The LAN, the Internet, what else clearnet may reach, automapped, broadcast, nothing. */
+	assert_int_equal(atoms.remote.ipv4.samples, 6);
+	assert_int_equal(atoms.local.ipv4.samples, 2);
+	atoms_done(&atoms);
+}
+
+struct edges {
+	bool tcp[2][65536], udp[2][65536], source[2][65536]; /* remote, local */
+	bool low[256], high[256]; /* by the first byte: that of an address ending in 0, in 255 */
+};
+
+static int mark_edges(const struct packet *packet, void *data)
+{
+	struct edges *edges = data;
+	uint32_t address = packet_address_to4(&packet->destination);
+
+	if (packet->path != PACKET_OUTPUT || packet->ethertype != ETH_P_IP || packet->fragment)
+		return 0;
+	if (packet->protocol == IPPROTO_TCP)
+		edges->tcp[packet->loopback][packet->destination_port] = true;
+	if (packet->protocol == IPPROTO_UDP) {
+		edges->udp[packet->loopback][packet->destination_port] = true;
+		edges->source[packet->loopback][packet->source_port] = true;
+	}
+	edges->low[address >> 24] |= (address & 0xffffff) == 0;
+	edges->high[address >> 24] |= (address & 0xffffff) == 0xffffff;
+	return 0;
+}
+
+/* Every constant is visited in each of its roles, with its neighbours: what is made of a policy may
+ * be wrong at one edge only. */
+static void edges_are_visited(void **state)
+{
+	static const char text[] = TEST_HEAD "network a = 10.0.0.0/8, 192.0.0.0/8\n"
+					     "allow root to a over tcp 1000-1010, udp 2000\n"
+					     "service s tcp 3000-3005 for root\n"
+					     "service u udp 4000-4005 by root for root\n"
+					     "allow nobody to loopback over tcp except 5000-5007\n";
+	static const struct {
+		bool local, tcp;
+		unsigned first, last;
+	} constants[] = {{false, true, 1000, 1010},
+			 {false, false, 2000, 2000},
+			 {true, true, 3000, 3005},
+			 {true, false, 4000, 4005},
+			 {true, true, 5000, 5007}};
+	CLEAN struct policy *policy = test_parse(text);
+	const struct policy *one = policy;
+	struct edges *edges = calloc(1, sizeof(*edges));
+
+	assert_non_null(edges);
+	assert_int_equal(policy_each_class(&one, 1, mark_edges, edges), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(constants); i++) {
+		unsigned ports[] = {constants[i].first - 1, constants[i].first, constants[i].last,
+				    constants[i].last + 1};
+		bool local = constants[i].local;
+
+		for (size_t j = 0; j < ARRAY_SIZE(ports); j++) {
+			const bool *visited =
+			    constants[i].tcp ? edges->tcp[local] : edges->udp[local];
+
+			assert_true(visited[ports[j]]);
+			/* What is a service's answer on loopback begins at its port. */
+			assert_true(constants[i].tcp || !local || edges->source[local][ports[j]]);
+		}
+	}
+	/* Before, first, last and behind, of both prefixes. */
+	assert_true(edges->high[9] && edges->low[10] && edges->high[10] && edges->low[11]);
+	assert_true(edges->high[191] && edges->low[192] && edges->high[192] && edges->low[193]);
+	free(edges);
 }
 
 struct comparison {
@@ -144,7 +234,7 @@ static int compare_class(const struct packet *packet, void *data)
 	if (policy_allows(&wide) || !policy_allows(&narrow))
 		return 0;
 	if (comparison->widened++ == 0) {
-		struct buf text = { .cap = 4096 };
+		struct buf text = {.cap = 4096};
 
 		packet_print(packet, &text);
 		print_message("# newly let through: %s (%s)\n", buf_text(&text), narrow.reason);
@@ -155,8 +245,8 @@ static int compare_class(const struct packet *packet, void *data)
 
 static struct comparison compare(const struct policy *wide, const struct policy *narrow)
 {
-	const struct policy *both[] = { wide, narrow };
-	struct comparison comparison = { .wide = wide, .narrow = narrow };
+	const struct policy *both[] = {wide, narrow};
+	struct comparison comparison = {.wide = wide, .narrow = narrow};
 
 	assert_int_equal(policy_each_class(both, 2, compare_class, &comparison), 0);
 	return comparison;
@@ -171,24 +261,24 @@ static void each_statement_is_seen(void **state)
 					     "service s tcp 7000 for root\n"
 					     "service u udp 7000 by root for root\n";
 	static const char *const more[] = {
-		"allow root to a over tcp",
-		"allow root to a over tcp 17",
-		"allow root to 10.255.255.255 over udp 18-19",
-		"allow 7 to 192.0.2.0/25 over icmp",
-		"allow nobody to service s",
-		"allow nobody to service u",
-		"service v udp 7001 by nobody for _apt",
-		"service w tcp 7001-7100 for 9",
-		"allow nobody to loopback over tcp except 1-65534",
-		"lan a open",
-		"lan 10.1.2.3 open except tcp, udp",
-		"lan a open except tcp 1-79 81-65535, udp, icmp",
-		"automap 127.192.0.0/10 to 9040 for nobody",
-		"automap 127.1.2.3 to 9040 for nobody",
-		"link arp for kernel",
-		"link arp for nobody",
-		"link dhcp for nobody",
-		"link eapol for nobody",
+	    "allow root to a over tcp",
+	    "allow root to a over tcp 17",
+	    "allow root to 10.255.255.255 over udp 18-19",
+	    "allow 7 to 192.0.2.0/25 over icmp",
+	    "allow nobody to service s",
+	    "allow nobody to service u",
+	    "service v udp 7001 by nobody for _apt",
+	    "service w tcp 7001-7100 for 9",
+	    "allow nobody to loopback over tcp except 1-65534",
+	    "lan a open",
+	    "lan 10.1.2.3 open except tcp, udp",
+	    "lan a open except tcp 1-79 81-65535, udp, icmp",
+	    "automap 127.192.0.0/10 to 9040 for nobody",
+	    "automap 127.1.2.3 to 9040 for nobody",
+	    "link arp for kernel",
+	    "link arp for nobody",
+	    "link dhcp for nobody",
+	    "link eapol for nobody",
 	};
 	CLEAN struct policy *narrow = test_parse(base);
 
@@ -320,11 +410,13 @@ static void denial_never_widens(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(default_policy),
-		cmocka_unit_test(visitor_ends_walk),
-		cmocka_unit_test(each_statement_is_seen),
-		cmocka_unit_test(widening_is_found),
-		cmocka_unit_test(denial_never_widens),
+	    cmocka_unit_test(default_policy),
+	    cmocka_unit_test(visitor_ends_walk),
+	    cmocka_unit_test(kinds),
+	    cmocka_unit_test(edges_are_visited),
+	    cmocka_unit_test(each_statement_is_seen),
+	    cmocka_unit_test(widening_is_found),
+	    cmocka_unit_test(denial_never_widens),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

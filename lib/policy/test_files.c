@@ -75,7 +75,7 @@ static int tear_down(void **state)
 static void check_refused(const char *name, int error, const char *file, const char *message)
 {
 	struct policy *policy = NULL;
-	struct diag diag = { 0 };
+	struct diag diag = {0};
 	char shown[1200];
 	int r;
 
@@ -91,7 +91,7 @@ static void check_refused(const char *name, int error, const char *file, const c
 static struct policy *load(const char *name)
 {
 	struct policy *policy = NULL;
-	struct diag diag = { 0 };
+	struct diag diag = {0};
 	char shown[1200];
 
 	if (policy_load(path(name), &test_options, &diag, &policy) < 0) {
@@ -124,7 +124,7 @@ static void three_line_dropin(void **state)
  * directory that is not there. */
 static void order(void **state)
 {
-	static const char *const names[] = { "10-b", "10-a", "Z", "z", "9" };
+	static const char *const names[] = {"10-b", "10-a", "Z", "z", "9"};
 	CLEAN struct policy *policy = NULL;
 
 	make_dir("d");
@@ -346,11 +346,20 @@ static void shipped_includes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(three_line_dropin), TEST(order),	     TEST(absolute_include),
-		TEST(dropins_meet),	 TEST(empty_dropin), TEST(links),
-		TEST(no_regular_files),	 TEST(writable_by_all), TEST(missing),
-		TEST(too_large),	 TEST(too_large_together), TEST(too_many_files),
-		TEST(odd_names),	 cmocka_unit_test(shipped_includes),
+	    TEST(three_line_dropin),
+	    TEST(order),
+	    TEST(absolute_include),
+	    TEST(dropins_meet),
+	    TEST(empty_dropin),
+	    TEST(links),
+	    TEST(no_regular_files),
+	    TEST(writable_by_all),
+	    TEST(missing),
+	    TEST(too_large),
+	    TEST(too_large_together),
+	    TEST(too_many_files),
+	    TEST(odd_names),
+	    cmocka_unit_test(shipped_includes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,8 +9,8 @@
  * What fails ends the list with "!line:column message". */
 static void list(const char *text, size_t len, struct buf *out)
 {
-	struct lexer lexer = { .file = "t", .text = text, .len = len };
-	struct diag diag = { 0 };
+	struct lexer lexer = {.file = "t", .text = text, .len = len};
+	struct diag diag = {0};
 	struct token token;
 
 	while (lexer_next(&lexer, &diag, &token) == 0) {
@@ -18,8 +18,8 @@ static void list(const char *text, size_t len, struct buf *out)
 		case TOKEN_END:
 			return;
 		case TOKEN_WORD:
-			buf_printf(out, "%.*s@%u:%u ", (int)token.len, token.text,
-				   token.place.line, token.place.column);
+			buf_printf(out, "%.*s@%u:%u ", (int)token.len, token.text, token.place.line,
+				   token.place.column);
 			break;
 		case TOKEN_COMMA:
 			buf_puts(out, ", ");
@@ -37,7 +37,7 @@ static void list(const char *text, size_t len, struct buf *out)
 
 #define CHECK(text, expected)                                                                      \
 	do {                                                                                       \
-		struct buf out_ = { .cap = 65536 };                                                \
+		struct buf out_ = {.cap = 65536};                                                  \
 		list(text, sizeof(text) - 1, &out_);                                               \
 		assert_string_equal(buf_text(&out_), expected);                                    \
 		buf_done(&out_);                                                                   \
@@ -60,6 +60,10 @@ static void comments(void **state)
 	CHECK("a # rest , = \\ \n", "a@1:1 ; ");
 	CHECK("a#rest\nb\n", "a@1:1 ; b@2:1 ; ");
 	CHECK("# gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80\na\n", "a@2:1 ; ");
+}
+
+static void bad_comments(void **state)
+{
 	CHECK("# \xe2\x80\xae\n", "!1:3 an invisible character (U+202E) that can make text look "
 				  "different from what it says");
 	CHECK("# \xc2\x9b\n", "!1:3 an invisible character (U+009B) that can make text look "
@@ -73,6 +77,44 @@ static void comments(void **state)
 	CHECK("# a\0b\n", "!1:4 a NUL byte: this is no text file");
 	CHECK("# a\x1b\n", "!1:4 a control character (0x1b)");
 	CHECK("# a\x7f\n", "!1:4 a control character (0x7f)");
+}
+
+/* "#", a character of two or three bytes in UTF-8, and a newline. */
+static void encode(unsigned character, char text[static 8])
+{
+	size_t len = 0;
+
+	text[len++] = '#';
+	if (character < 0x800) {
+		text[len++] = (char)(0xc0 | character >> 6);
+	} else {
+		text[len++] = (char)(0xe0 | character >> 12);
+		text[len++] = (char)(0x80 | (character >> 6 & 0x3f));
+	}
+	text[len++] = (char)(0x80 | (character & 0x3f));
+	text[len++] = '\n';
+	text[len] = '\0';
+}
+
+/* All that turn the direction of writing or end a line unseen, and their neighbours, which do not.
+ */
+static void deceptive_characters(void **state)
+{
+	static const struct {
+		unsigned first, last;
+	} deceptive[] = {{0x061c, 0x061c}, {0x200e, 0x200f}, {0x2028, 0x202e}, {0x2066, 0x2069}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(deceptive); i++)
+		for (unsigned c = deceptive[i].first - 1; c <= deceptive[i].last + 1; c++) {
+			bool bad = c >= deceptive[i].first && c <= deceptive[i].last;
+			struct buf out = {.cap = 1024};
+			char text[16];
+
+			encode(c, text);
+			list(text, strlen(text), &out);
+			assert_int_equal(strchr(buf_text(&out), '!') != NULL, bad);
+			buf_done(&out);
+		}
 }
 
 static void continuation(void **state)
@@ -90,10 +132,10 @@ static void continuation(void **state)
 /* The comma's line is told only to the token that a comma at the end of a line led to. */
 static void comma_line(void **state)
 {
-	struct lexer lexer = { .file = "t", .text = "a,\n\nb, c\n", .len = 9 };
-	struct diag diag = { 0 };
+	struct lexer lexer = {.file = "t", .text = "a,\n\nb, c\n", .len = 9};
+	struct diag diag = {0};
 	struct token token;
-	unsigned expected[] = { 0, 0, 1, 0, 0, 0 };
+	unsigned expected[] = {0, 0, 1, 0, 0, 0};
 
 	for (size_t i = 0; i < ARRAY_SIZE(expected); i++) {
 		assert_int_equal(lexer_next(&lexer, &diag, &token), 0);
@@ -126,11 +168,11 @@ static void ends(void **state)
 /* A line of exactly the most bytes passes; one byte more does not, whatever it holds. */
 static void long_lines(void **state)
 {
-	static const char fillers[] = { ' ', '#', ',' };
+	static const char fillers[] = {' ', '#', ','};
 
 	for (size_t i = 0; i < ARRAY_SIZE(fillers); i++) {
 		char text[LEXER_LINE_MAX + 8];
-		struct buf out = { .cap = 65536 };
+		struct buf out = {.cap = 65536};
 
 		memset(text, fillers[i], sizeof(text));
 		text[LEXER_LINE_MAX] = '\n';
@@ -142,16 +184,16 @@ static void long_lines(void **state)
 		memset(text, fillers[i], sizeof(text));
 		text[LEXER_LINE_MAX + 1] = '\n';
 		list(text, LEXER_LINE_MAX + 2, &out);
-		assert_non_null(strstr(buf_text(&out),
-				       "!1:1025 this line is longer than 1024 bytes"));
+		assert_non_null(
+		    strstr(buf_text(&out), "!1:1025 this line is longer than 1024 bytes"));
 		buf_done(&out);
 	}
 }
 
 static void end_stays(void **state)
 {
-	struct lexer lexer = { .file = "t", .text = "", .len = 0 };
-	struct diag diag = { 0 };
+	struct lexer lexer = {.file = "t", .text = "", .len = 0};
+	struct diag diag = {0};
 	struct token token;
 
 	for (int i = 0; i < 3; i++) {
@@ -164,10 +206,11 @@ static void end_stays(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(words),      cmocka_unit_test(comments),
-		cmocka_unit_test(continuation), cmocka_unit_test(comma_line),
-		cmocka_unit_test(bad_bytes),  cmocka_unit_test(ends),
-		cmocka_unit_test(long_lines), cmocka_unit_test(end_stays),
+	    cmocka_unit_test(words),        cmocka_unit_test(comments),
+	    cmocka_unit_test(bad_comments), cmocka_unit_test(deceptive_characters),
+	    cmocka_unit_test(continuation), cmocka_unit_test(comma_line),
+	    cmocka_unit_test(bad_bytes),    cmocka_unit_test(ends),
+	    cmocka_unit_test(long_lines),   cmocka_unit_test(end_stays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,20 +45,19 @@ static void smallest(void **state)
 	assert_int_equal(policy->ipv6_place.line, 3);
 	assert_ptr_equal(policy->ipv6_place.file, policy->files[0]);
 	assert_int_equal(policy->user_count + policy->network_count + policy->grant_count +
-				 policy->service_count + policy->local_count +
-				 policy->namespace_count,
+			     policy->service_count + policy->local_count + policy->namespace_count,
 			 0);
 	assert_false(policy->lan.stated || policy->automap.stated);
 }
 
 static void networks(void **state)
 {
-	CLEAN struct policy *policy = test_parse_statements(
-		"network a = 192.0.2.7, 10.0.0.0/8\n"
-		"network b = a, 11.0.0.0/8 except 10.128.0.0/9, 192.0.2.7\n"
-		"network c = 0.0.0.0/0\n"
-		"network d = 0.0.0.0/0 except 0.0.0.0/32, 255.255.255.255\n"
-		"network e = 10.0.0.0/24, 10.0.1.0/24, 10.0.3.0/24\n");
+	CLEAN struct policy *policy =
+	    test_parse_statements("network a = 192.0.2.7, 10.0.0.0/8\n"
+				  "network b = a, 11.0.0.0/8 except 10.128.0.0/9, 192.0.2.7\n"
+				  "network c = 0.0.0.0/0\n"
+				  "network d = 0.0.0.0/0 except 0.0.0.0/32, 255.255.255.255\n"
+				  "network e = 10.0.0.0/24, 10.0.1.0/24, 10.0.3.0/24\n");
 	const struct policy_network *n = policy->networks;
 
 	assert_int_equal(policy->network_count, 5);
@@ -84,14 +83,14 @@ static void networks(void **state)
 
 static void grants(void **state)
 {
-	CLEAN struct policy *policy = test_parse_statements(
-		"network a = 10.0.0.0/8\n"
-		"allow root, 1234 to a over tcp 443 80 81-90, icmp\n"
-		"allow nobody to 192.0.2.0/24 over udp\n"
-		"allow nobody to 192.0.2.1/32 over tcp\n"
-		"allow root to 192.0.2.1 over \\\n"
-		"\ttcp,\n"
-		"\tudp\n");
+	CLEAN struct policy *policy =
+	    test_parse_statements("network a = 10.0.0.0/8\n"
+				  "allow root, 1234 to a over tcp 443 80 81-90, icmp\n"
+				  "allow nobody to 192.0.2.0/24 over udp\n"
+				  "allow nobody to 192.0.2.1/32 over tcp\n"
+				  "allow root to 192.0.2.1 over \\\n"
+				  "\ttcp,\n"
+				  "\tudp\n");
 	const struct policy_grant *g = policy->grants;
 
 	assert_int_equal(policy->grant_count, 8);
@@ -119,11 +118,11 @@ static void grants(void **state)
 
 static void services(void **state)
 {
-	CLEAN struct policy *policy = test_parse_statements(
-		"allow _apt to service web, dns\n"
-		"service web tcp 8080-8090 for nobody\n"
-		"service socks tcp 80 for nobody, root\n"
-		"service dns udp 53 by root, debian-tor for amnesia, root\n");
+	CLEAN struct policy *policy =
+	    test_parse_statements("allow _apt to service web, dns\n"
+				  "service web tcp 8080-8090 for nobody\n"
+				  "service socks tcp 80 for nobody, root\n"
+				  "service dns udp 53 by root, debian-tor for amnesia, root\n");
 	const struct policy_service *s = policy->services;
 
 	assert_int_equal(policy->service_count, 3);
@@ -150,11 +149,11 @@ static void services(void **state)
 
 static void loopback(void **state)
 {
-	CLEAN struct policy *policy = test_parse_statements(
-		"allow amnesia, _apt to loopback over tcp except 9063 9062 1-9\n"
-		"allow nobody to loopback over tcp\n"
-		"service a tcp 9062 for amnesia\n"
-		"forbid clearnet, 7 to loopback\n");
+	CLEAN struct policy *policy =
+	    test_parse_statements("allow amnesia, _apt to loopback over tcp except 9063 9062 1-9\n"
+				  "allow nobody to loopback over tcp\n"
+				  "service a tcp 9062 for amnesia\n"
+				  "forbid clearnet, 7 to loopback\n");
 
 	assert_int_equal(policy->local_count, 3);
 	assert_int_equal(policy->locals[0].uid, 42);
@@ -173,13 +172,13 @@ static void loopback(void **state)
 
 static void lan(void **state)
 {
-	CLEAN struct policy *open = test_parse_statements(
-		"network private = 10.0.0.0/8\n"
-		"lan private open except tcp 53, udp 53 5353\n");
-	CLEAN struct policy *closed = test_parse_statements(
-		"network private = 10.0.0.0/8\n"
-		"lan private closed except tcp 53, udp 53 5353\n"
-		"allow root to private over tcp\n");
+	CLEAN struct policy *open =
+	    test_parse_statements("network private = 10.0.0.0/8\n"
+				  "lan private open except tcp 53, udp 53 5353\n");
+	CLEAN struct policy *closed =
+	    test_parse_statements("network private = 10.0.0.0/8\n"
+				  "lan private closed except tcp 53, udp 53 5353\n"
+				  "allow root to private over tcp\n");
 
 	assert_true(open->lan.stated && open->lan.open);
 	assert_int_equal(open->lan.except_count, 2);
@@ -194,24 +193,24 @@ static void lan(void **state)
  * so does a grant that reaches further than the LAN. */
 static void grants_on_open_lan(void **state)
 {
-	CLEAN struct policy *policy = test_parse_statements(
-		"lan 10.0.0.0/8 open except udp 53\n"
-		"allow root to 10.0.0.1 over udp 50-60\n"
-		"allow root to 10.0.0.2 over udp\n"
-		"network both = 10.0.0.0/8, 192.168.0.0/16\n"
-		"allow nobody to both over tcp\n");
+	CLEAN struct policy *policy =
+	    test_parse_statements("lan 10.0.0.0/8 open except udp 53\n"
+				  "allow root to 10.0.0.1 over udp 50-60\n"
+				  "allow root to 10.0.0.2 over udp\n"
+				  "network both = 10.0.0.0/8, 192.168.0.0/16\n"
+				  "allow nobody to both over tcp\n");
 
 	assert_int_equal(policy->grant_count, 3);
 }
 
 static void automap_namespace_link(void **state)
 {
-	CLEAN struct policy *policy = test_parse_statements(
-		"automap 127.192.0.0/10 to 9040 for amnesia, root\n"
-		"namespace clearnet as clearnet-net\n"
-		"namespace other as clearnet-net\n"
-		"link arp for kernel, root\n"
-		"link eapol for root, nobody\n");
+	CLEAN struct policy *policy =
+	    test_parse_statements("automap 127.192.0.0/10 to 9040 for amnesia, root\n"
+				  "namespace clearnet as clearnet-net\n"
+				  "namespace other as clearnet-net\n"
+				  "link arp for kernel, root\n"
+				  "link eapol for root, nobody\n");
 
 	assert_true(policy->automap.stated);
 	assert_range(&policy->automap.range, ADDRESS(127, 192, 0, 0), ADDRESS(127, 255, 255, 255));
@@ -239,8 +238,8 @@ static void link_for_kernel_alone(void **state)
 
 static void users(void **state)
 {
-	CLEAN struct policy *policy = test_parse_statements(
-		"forbid nobody, root, 4294967294, amnesia to loopback\n");
+	CLEAN struct policy *policy =
+	    test_parse_statements("forbid nobody, root, 4294967294, amnesia to loopback\n");
 
 	assert_int_equal(policy->user_count, 4);
 	for (size_t i = 1; i < policy->user_count; i++)
@@ -257,7 +256,7 @@ static void users_of_the_system(void **state)
 {
 	static const char text[] = TEST_HEAD "allow root, 123456789 to 10.0.0.1 over tcp\n";
 	static const char bad[] = TEST_HEAD "allow no-such-user-here to 10.0.0.1 over tcp\n";
-	const struct policy_options none = { 0 };
+	const struct policy_options none = {0};
 	CLEAN struct policy *policy = NULL;
 	struct diag diag;
 
@@ -272,7 +271,7 @@ static void users_of_the_system(void **state)
 static void no_file_of_users(void **state)
 {
 	static const char text[] = TEST_HEAD "allow root to 10.0.0.1 over tcp\n";
-	const struct policy_options options = { .passwd = "/nonexistent/passwd" };
+	const struct policy_options options = {.passwd = "/nonexistent/passwd"};
 	struct policy *policy = NULL;
 	struct diag diag;
 
@@ -306,9 +305,9 @@ static void include_from_memory(void **state)
 static void check_limit(const char *head, const char *line, unsigned count, const char *message)
 {
 	for (unsigned n = count - 1; n <= count; n++) {
-		struct buf text = { .cap = 64u << 20 };
+		struct buf text = {.cap = 64u << 20};
 		struct policy *policy = NULL;
-		struct diag diag = { 0 };
+		struct diag diag = {0};
 		int r;
 
 		buf_printf(&text, "%s%s", TEST_HEAD, head);
@@ -346,7 +345,7 @@ static void limits(void **state)
 /* Sixteen statements of a grant for each of 1,024 users fill the list. */
 static void too_many_grants(void **state)
 {
-	struct buf line = { .cap = 65536 };
+	struct buf line = {.cap = 65536};
 
 	buf_puts(&line, "allow 0");
 	for (unsigned i = 1; i < POLICY_USERS_MAX; i++)
@@ -358,23 +357,21 @@ static void too_many_grants(void **state)
 
 static void too_many_services(void **state)
 {
-	struct buf text = { .cap = 64u << 20 };
+	struct buf text = {.cap = 64u << 20};
 	struct policy *policy = NULL;
-	struct diag diag = { 0 };
+	struct diag diag = {0};
 
 	/* All of TCP's ports are taken by one service each, and one more for UDP. */
 	buf_puts(&text, TEST_HEAD);
 	for (unsigned i = 1; i <= POLICY_SERVICES_MAX; i++)
 		buf_printf(&text, "service a%u tcp %u for 0\n", i, i);
-	assert_int_equal(policy_parse("t", buf_text(&text), text.len, &test_options, &diag,
-				      &policy),
-			 0);
+	assert_int_equal(
+	    policy_parse("t", buf_text(&text), text.len, &test_options, &diag, &policy), 0);
 	assert_int_equal(policy->service_count, POLICY_SERVICES_MAX);
 	policy = policy_free(policy);
 	buf_puts(&text, "service b udp 1 by 0 for 0\n");
-	assert_int_equal(policy_parse("t", buf_text(&text), text.len, &test_options, &diag,
-				      &policy),
-			 -EBADMSG);
+	assert_int_equal(
+	    policy_parse("t", buf_text(&text), text.len, &test_options, &diag, &policy), -EBADMSG);
 	assert_string_equal(diag.message, "more than 65535 services");
 	buf_done(&text);
 }
@@ -402,7 +399,7 @@ static bool check_bad(const char *path, const char *name)
 {
 	char expected[2048] = "", shown[1200] = "", file[512];
 	struct policy *policy = NULL;
-	struct diag diag = { 0 };
+	struct diag diag = {0};
 	AUTO_FILE FILE *f = NULL;
 	char *hint = NULL, *line;
 	int r;
@@ -457,25 +454,25 @@ static void bad_policies(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(smallest),
-		cmocka_unit_test(networks),
-		cmocka_unit_test(grants),
-		cmocka_unit_test(services),
-		cmocka_unit_test(loopback),
-		cmocka_unit_test(lan),
-		cmocka_unit_test(grants_on_open_lan),
-		cmocka_unit_test(automap_namespace_link),
-		cmocka_unit_test(link_for_kernel_alone),
-		cmocka_unit_test(users),
-		cmocka_unit_test(users_of_the_system),
-		cmocka_unit_test(no_file_of_users),
-		cmocka_unit_test(no_diag),
-		cmocka_unit_test(include_from_memory),
-		cmocka_unit_test(limits),
-		cmocka_unit_test(too_many_grants),
-		cmocka_unit_test(too_many_services),
-		cmocka_unit_test(too_long),
-		cmocka_unit_test(bad_policies),
+	    cmocka_unit_test(smallest),
+	    cmocka_unit_test(networks),
+	    cmocka_unit_test(grants),
+	    cmocka_unit_test(services),
+	    cmocka_unit_test(loopback),
+	    cmocka_unit_test(lan),
+	    cmocka_unit_test(grants_on_open_lan),
+	    cmocka_unit_test(automap_namespace_link),
+	    cmocka_unit_test(link_for_kernel_alone),
+	    cmocka_unit_test(users),
+	    cmocka_unit_test(users_of_the_system),
+	    cmocka_unit_test(no_file_of_users),
+	    cmocka_unit_test(no_diag),
+	    cmocka_unit_test(include_from_memory),
+	    cmocka_unit_test(limits),
+	    cmocka_unit_test(too_many_grants),
+	    cmocka_unit_test(too_many_services),
+	    cmocka_unit_test(too_long),
+	    cmocka_unit_test(bad_policies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

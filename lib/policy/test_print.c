@@ -11,7 +11,7 @@
 /* The policy's text. The caller frees it. */
 static char *print(const struct policy *policy)
 {
-	struct buf text = { .cap = POLICY_FILE_MAX };
+	struct buf text = {.cap = POLICY_FILE_MAX};
 
 	policy_print(policy, &text);
 	assert_int_equal(buf_finish(&text), 0);
@@ -39,8 +39,8 @@ static size_t check_identity(const struct policy *policy)
 {
 	AUTO_FREE char *first = print(policy), *second = NULL;
 	CLEAN struct policy *again = test_parse(first);
-	const struct policy *both[] = { policy, again };
-	struct pair pair = { policy, again, 0 };
+	const struct policy *both[] = {policy, again};
+	struct pair pair = {policy, again, 0};
 
 	second = print(again);
 	assert_string_equal(first, second);
@@ -60,53 +60,56 @@ static void shipped(void **state)
 static void form(void **state)
 {
 	static const char written[] =
-		"lethe-policy 1\n"
-		"link eapol for root\n"
-		"link arp for root, kernel\n"
-		"automap 127.128.0.0/9 to 9040 for amnesia # mapped\n"
-		"allow root to service c\n"
-		"service d udp 53 by debian-tor for amnesia\n"
-		"service c tcp 100-101 for nobody\n"
-		"service b tcp 99 for \\\n"
-		"  nobody\n"
-		"default drop\n"
-		"namespace n as clearnet\n"
-		"allow amnesia to loopback over tcp except 4 2 3\n"
-		"forbid clearnet, 77 to loopback\n"
-		"lan 10.0.0.0/8 closed except udp 53, icmp\n"
-		"allow root, nobody to x over icmp, tcp 80 22\n"
-		"allow root to x over tcp 443\n"
-		"allow root to 192.0.2.0/32 over tcp\n"
-		"network x = 192.0.2.0/25, 192.0.2.128/25, 10.0.0.0/8 except 10.0.0.0/9\n"
-		"ipv6 blocked\n";
-	static const char printed[] =
-		"lethe-policy 1\n"
-		"default drop\n"
-		"ipv6 blocked\n"
-		"\n"
-		"network x = 10.128.0.0/9, 192.0.2.0/24\n"
-		"\n"
-		"allow root to x over icmp, tcp 22 80\n"
-		"allow nobody to x over icmp, tcp 22 80\n"
-		"allow root to x over tcp 443\n"
-		"allow root to 192.0.2.0 over tcp\n"
-		"\n"
-		"forbid 77, clearnet to loopback\n"
-		"\n"
-		"lan 10.0.0.0/8 closed except udp 53, icmp\n"
-		"\n"
-		"service b tcp 99 for nobody\n"
-		"service c tcp 100-101 for root, nobody\n"
-		"service d udp 53 by debian-tor for amnesia\n"
-		"\n"
-		"allow amnesia to loopback over tcp except 2-4\n"
-		"\n"
-		"automap 127.128.0.0/9 to 9040 for amnesia\n"
-		"\n"
-		"namespace n as clearnet\n"
-		"\n"
-		"link arp for kernel, root\n"
-		"link eapol for root\n";
+	    "lethe-policy 1\n"
+	    "link eapol for root\n"
+	    "link arp for root, kernel\n"
+	    "automap 127.128.0.0/9 to 9040 for amnesia # mapped\n"
+	    "allow root to service c\n"
+	    "service d udp 53 by debian-tor for amnesia\n"
+	    "service c tcp 100-101 for nobody\n"
+	    "service b tcp 99 for \\\n"
+	    "  nobody\n"
+	    "default drop\n"
+	    "namespace n as clearnet\n"
+	    "allow amnesia to loopback over tcp except 4 2 3\n"
+	    "forbid clearnet, 77 to loopback\n"
+	    "lan 10.0.0.0/8 closed except udp 53, icmp\n"
+	    "allow root, nobody to x over icmp, tcp 80 22\n"
+	    "allow root to x over tcp 443\n"
+	    "allow root to 192.0.2.0/32 over tcp\n"
+	    "allow root to 203.0.113.1 over udp 1\n"
+	    "allow root to 203.0.113.1 over udp 3, icmp\n"
+	    "network x = 192.0.2.0/25, 192.0.2.128/25, 10.0.0.0/8 except 10.0.0.0/9\n"
+	    "ipv6 blocked\n";
+	static const char printed[] = "lethe-policy 1\n"
+				      "default drop\n"
+				      "ipv6 blocked\n"
+				      "\n"
+				      "network x = 10.128.0.0/9, 192.0.2.0/24\n"
+				      "\n"
+				      "allow root to x over icmp, tcp 22 80\n"
+				      "allow nobody to x over icmp, tcp 22 80\n"
+				      "allow root to x over tcp 443\n"
+				      "allow root to 192.0.2.0 over tcp\n"
+				      "allow root to 203.0.113.1 over udp 1\n"
+				      "allow root to 203.0.113.1 over udp 3, icmp\n"
+				      "\n"
+				      "forbid 77, clearnet to loopback\n"
+				      "\n"
+				      "lan 10.0.0.0/8 closed except udp 53, icmp\n"
+				      "\n"
+				      "service b tcp 99 for nobody\n"
+				      "service c tcp 100-101 for root, nobody\n"
+				      "service d udp 53 by debian-tor for amnesia\n"
+				      "\n"
+				      "allow amnesia to loopback over tcp except 2-4\n"
+				      "\n"
+				      "automap 127.128.0.0/9 to 9040 for amnesia\n"
+				      "\n"
+				      "namespace n as clearnet\n"
+				      "\n"
+				      "link arp for kernel, root\n"
+				      "link eapol for root\n";
 	CLEAN struct policy *policy = test_parse(written);
 	AUTO_FREE char *text = print(policy);
 
@@ -114,10 +117,20 @@ static void form(void **state)
 	check_identity(policy);
 }
 
+/* A policy that grants nothing. */
+static void smallest(void **state)
+{
+	CLEAN struct policy *policy = test_parse(TEST_HEAD);
+	AUTO_FREE char *text = print(policy);
+
+	assert_string_equal(text, TEST_HEAD);
+	check_identity(policy);
+}
+
 /* Lists of every kind that are too long for a line. */
 static void long_lists(void **state)
 {
-	struct buf text = { .cap = 1 << 20 };
+	struct buf text = {.cap = 1 << 20};
 	CLEAN struct policy *policy = NULL;
 	AUTO_FREE char *printed = NULL;
 
@@ -148,7 +161,7 @@ static void cap(void **state)
 {
 	AUTO_FREE char *text = test_default_text();
 	CLEAN struct policy *policy = test_parse(text);
-	struct buf small = { .cap = 100 };
+	struct buf small = {.cap = 100};
 
 	policy_print(policy, &small);
 	assert_int_equal(buf_finish(&small), -E2BIG);
@@ -180,9 +193,8 @@ static void random_policies(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(shipped),    cmocka_unit_test(form),
-		cmocka_unit_test(long_lists), cmocka_unit_test(cap),
-		cmocka_unit_test(random_policies),
+	    cmocka_unit_test(shipped),    cmocka_unit_test(form), cmocka_unit_test(smallest),
+	    cmocka_unit_test(long_lists), cmocka_unit_test(cap),  cmocka_unit_test(random_policies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

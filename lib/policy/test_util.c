@@ -8,12 +8,12 @@
 
 #include <base/num.h>
 
-const struct policy_options test_options = { .passwd = TEST_PASSWD };
+const struct policy_options test_options = {.passwd = TEST_PASSWD};
 
 struct policy *test_parse(const char *text)
 {
 	struct policy *policy = NULL;
-	struct diag diag = { 0 };
+	struct diag diag = {0};
 	char message[1200];
 
 	if (policy_parse("test.conf", text, strlen(text), &test_options, &diag, &policy) < 0) {
@@ -25,7 +25,7 @@ struct policy *test_parse(const char *text)
 
 struct policy *test_parse_statements(const char *statements)
 {
-	struct buf text = { .cap = 64u << 20 };
+	struct buf text = {.cap = 64u << 20};
 	struct policy *policy;
 
 	buf_puts(&text, TEST_HEAD);
@@ -97,7 +97,7 @@ struct test_random test_random_begin(void)
 	else
 		assert_int_equal(getrandom(&seed, sizeof(seed), 0), sizeof(seed));
 	print_message("# LETHE_SEED=%llu\n", (unsigned long long)seed);
-	return (struct test_random){ .state = seed };
+	return (struct test_random){.state = seed};
 }
 
 /* SplitMix64. */
@@ -142,8 +142,8 @@ struct policy *test_statements_parse(const struct test_statements *statements)
 /* One of a few, so that statements meet. */
 static const char *some_user(struct test_random *random)
 {
-	static const char *const users[] = { "root",	"_apt", "nobody", "debian-tor", "amnesia",
-					     "clearnet", "1234", "64999" };
+	static const char *const users[] = {"root",    "_apt",     "nobody", "debian-tor",
+					    "amnesia", "clearnet", "1234",   "64999"};
 
 	return users[test_random_below(random, ARRAY_SIZE(users))];
 }
@@ -151,8 +151,8 @@ static const char *some_user(struct test_random *random)
 static const char *some_network(struct test_random *random)
 {
 	static const char *const networks[] = {
-		"here",	    "there",	   "everywhere",  "10.0.0.0/8",
-		"10.1.2.3", "10.1.2.0/24", "192.168.0.0/16", "198.51.100.0/24",
+	    "here",     "there",       "everywhere",     "10.0.0.0/8",
+	    "10.1.2.3", "10.1.2.0/24", "192.168.0.0/16", "198.51.100.0/24",
 	};
 
 	return networks[test_random_below(random, ARRAY_SIZE(networks))];
@@ -167,8 +167,8 @@ static void add_users(struct test_random *random, struct buf *line)
 
 static void add_ports(struct test_random *random, struct buf *line, bool range)
 {
-	static const unsigned ports[] = { 1,	53,   67,   68,	  80,	443,   631,  1900,
-					  5353, 9040, 9050, 9062, 9063, 17600, 65535 };
+	static const unsigned ports[] = {1,    53,   67,   68,   80,   443,   631,  1900,
+					 5353, 9040, 9050, 9062, 9063, 17600, 65535};
 	unsigned low = ports[test_random_below(random, ARRAY_SIZE(ports))];
 
 	buf_printf(line, " %u", low);
@@ -178,7 +178,7 @@ static void add_ports(struct test_random *random, struct buf *line, bool range)
 
 static void add_traffic(struct test_random *random, struct buf *line)
 {
-	static const char *const protocols[] = { "tcp", "udp", "icmp" };
+	static const char *const protocols[] = {"tcp", "udp", "icmp"};
 	uint32_t mask = 1 + test_random_below(random, 7);
 	bool first = true;
 
@@ -195,13 +195,13 @@ static void add_traffic(struct test_random *random, struct buf *line)
 static void add_network_statement(struct test_random *random, struct buf *line)
 {
 	static const char *const terms[] = {
-		"0.0.0.0/0 except 0.0.0.0/8, 127.0.0.0/8, 224.0.0.0/3, 10.0.0.0/8",
-		"10.0.0.0/8, 192.168.0.0/16",
-		"10.0.0.0/8 except 10.1.2.3",
-		"198.51.100.0/24, 198.51.101.0/24, 203.0.113.9",
-		"here, 100.64.0.0/10",
+	    "0.0.0.0/0 except 0.0.0.0/8, 127.0.0.0/8, 224.0.0.0/3, 10.0.0.0/8",
+	    "10.0.0.0/8, 192.168.0.0/16",
+	    "10.0.0.0/8 except 10.1.2.3",
+	    "198.51.100.0/24, 198.51.101.0/24, 203.0.113.9",
+	    "here, 100.64.0.0/10",
 	};
-	static const char *const names[] = { "here", "there", "everywhere" };
+	static const char *const names[] = {"here", "there", "everywhere"};
 
 	buf_printf(line, "network %s = %s", names[test_random_below(random, ARRAY_SIZE(names))],
 		   terms[test_random_below(random, ARRAY_SIZE(terms))]);
@@ -256,9 +256,9 @@ static void add_allow(struct test_random *random, struct buf *line)
 
 static void add_link(struct test_random *random, struct buf *line)
 {
-	static const char *const links[] = { "arp for kernel", "arp for kernel, root",
-					     "arp for nobody", "dhcp for root",
-					     "dhcp for nobody, root", "eapol for root" };
+	static const char *const links[] = {"arp for kernel",        "arp for kernel, root",
+					    "arp for nobody",        "dhcp for root",
+					    "dhcp for nobody, root", "eapol for root"};
 
 	buf_printf(line, "link %s", links[test_random_below(random, ARRAY_SIZE(links))]);
 }
@@ -303,7 +303,7 @@ void test_random_statements(struct test_random *random, unsigned attempts,
 {
 	memset(ret_statements, 0, sizeof(*ret_statements));
 	while (attempts-- && ret_statements->count < TEST_STATEMENTS_MAX) {
-		struct buf line = { .cap = TEST_STATEMENT_MAX - 1 };
+		struct buf line = {.cap = TEST_STATEMENT_MAX - 1};
 		struct policy *policy;
 
 		random_statement(random, &line);

@@ -6,30 +6,11 @@
  * whether the next one implies it.
  */
 #include "listing.h"
+#include "listing_state.h"
 
-#include <linux/if_ether.h>
 #include <linux/netfilter/nf_tables.h>
-#include <netinet/in.h>
 #include <stdarg.h>
 #include <string.h>
-
-struct pending {
-	bool waiting;
-	char text[64];
-};
-
-struct listing {
-	struct buf *out;
-	const struct ruleset_table *table;
-	struct listing_context context;
-	struct listing_term terms[RULESET_REGISTERS];
-	struct pending network, transport;
-	bool begun; /* something is written, so that a space must follow */
-
-	const struct ruleset_set *wanted; /* whose key is asked for, or NULL */
-	struct listing_key *key;
-	bool found;
-};
 
 static void separate(struct listing *listing)
 {
@@ -38,7 +19,7 @@ static void separate(struct listing *listing)
 	listing->begun = true;
 }
 
-static void release(struct listing *listing, struct pending *pending, bool implied)
+void state_release(struct listing *listing, struct pending *pending, bool implied)
 {
 	if (pending->waiting && !implied) {
 		separate(listing);
@@ -47,8 +28,7 @@ static void release(struct listing *listing, struct pending *pending, bool impli
 	pending->waiting = false;
 }
 
-/* A statement about @terms begins. */
-static void begin(struct listing *listing, const struct listing_term *terms, size_t count)
+void state_begin(struct listing *listing, const struct listing_term *terms, size_t count)
 {
 	bool network = false, transport = false;
 
@@ -59,27 +39,24 @@ static void begin(struct listing *listing, const struct listing_term *terms, siz
 		transport |=
 		    terms[i].transport != 0 && terms[i].transport == listing->context.transport;
 	}
-	release(listing, &listing->network, network);
-	release(listing, &listing->transport, transport);
+	state_release(listing, &listing->network, network);
+	state_release(listing, &listing->transport, transport);
 	separate(listing);
 }
 
-/* What nft has no words for, for people to read and for nft to refuse. */
-static void raw(struct listing *listing, const char *format, ...) PRINTF(2, 3);
-
-static void raw(struct listing *listing, const char *format, ...)
+void state_raw(struct listing *listing, const char *format, ...)
 {
 	char text[160];
 	va_list args;
 
-	begin(listing, NULL, 0);
+	state_begin(listing, NULL, 0);
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	buf_printf(listing->out, "/* %s */", text);
 }
 
-static void load(struct listing *listing, uint8_t reg, size_t len, const struct listing_term *term)
+void state_load(struct listing *listing, uint8_t reg, size_t len, const struct listing_term *term)
 {
 	for (size_t i = reg; i < RULESET_REGISTERS && i < reg + (len + 3) / 4; i++)
 		listing->terms[i] = (struct listing_term){0};
@@ -87,8 +64,7 @@ static void load(struct listing *listing, uint8_t reg, size_t len, const struct 
 		listing->terms[reg] = *term;
 }
 
-/* The field that a register holds, or NULL. */
-static const struct listing_term *field_in(const struct listing *listing, uint8_t reg)
+const struct listing_term *state_field(const struct listing *listing, uint8_t reg)
 {
 	const struct listing_term *term;
 
@@ -105,226 +81,20 @@ static void list_load(struct listing *listing, const struct ruleset_expression *
 	if (!listing_name(&listing->context, e, &term)) {
 		term = (struct listing_term){0};
 		if (e->kind == RULESET_META) {
-			raw(listing, "meta key %u", e->meta.key);
-			load(listing, e->meta.reg, 4, &term);
+			state_raw(listing, "meta key %u", e->meta.key);
+			state_load(listing, e->meta.reg, 4, &term);
 		} else if (e->kind == RULESET_SOCKET) {
-			raw(listing, "socket key %u", e->socket.key);
-			load(listing, e->socket.reg, 4, &term);
+			state_raw(listing, "socket key %u", e->socket.key);
+			state_load(listing, e->socket.reg, 4, &term);
 		}
 		return;
 	}
 	if (e->kind == RULESET_META)
-		load(listing, e->meta.reg, term.shape.len, &term);
+		state_load(listing, e->meta.reg, term.shape.len, &term);
 	else if (e->kind == RULESET_PAYLOAD)
-		load(listing, e->payload.reg, e->payload.len, &term);
+		state_load(listing, e->payload.reg, e->payload.len, &term);
 	else
-		load(listing, e->socket.reg, term.shape.len, &term);
-}
-
-static void hold(struct listing *listing, struct pending *pending, const struct listing_term *term,
-		 const struct ruleset_value *value)
-{
-	struct buf text = {.cap = sizeof(pending->text) - 1};
-
-	release(listing, pending, false);
-	buf_printf(&text, "%s ", term->text);
-	words_value(&text, &term->shape, value->bytes);
-	snprintf(pending->text, sizeof(pending->text), "%s", buf_text(&text));
-	pending->waiting = true;
-	buf_done(&text);
-}
-
-/* Learn which protocol a rule is about. True if the question is put off. */
-static bool learn(struct listing *listing, const struct listing_term *term,
-		  const struct ruleset_value *value)
-{
-	struct listing_context *context = &listing->context;
-	const uint8_t *bytes = value->bytes;
-
-	if (term->shape.type == WORDS_NFPROTO) {
-		context->network = bytes[0] == RULESET_IPV4   ? RULESET_IPV4
-				   : bytes[0] == RULESET_IPV6 ? RULESET_IPV6
-							      : 0;
-		hold(listing, &listing->network, term, value);
-		return true;
-	}
-	if (term->shape.type == WORDS_PROTOCOL) {
-		context->transport = bytes[0];
-		if (strcmp(term->text, "meta l4proto") != 0)
-			return false;
-		hold(listing, &listing->transport, term, value);
-		return true;
-	}
-	if (term->shape.type == WORDS_ETHERTYPE && !term->arp) {
-		unsigned ethertype = (unsigned)(bytes[0] << 8 | bytes[1]);
-
-		context->network = ethertype == ETH_P_IP     ? RULESET_IPV4
-				   : ethertype == ETH_P_IPV6 ? RULESET_IPV6
-							     : 0;
-		context->arp = ethertype == ETH_P_ARP;
-		if (context->table != RULESET_NETDEV || strcmp(term->text, "meta protocol") != 0)
-			return false;
-		hold(listing, &listing->network, term, value);
-		return true;
-	}
-	return false;
-}
-
-static const char *operator_text(enum ruleset_operator how, bool explicit)
-{
-	switch (how) {
-	case RULESET_EQUAL:
-		return explicit ? "== " : "";
-	case RULESET_NOT_EQUAL:
-		return "!= ";
-	case RULESET_LESS:
-		return "< ";
-	case RULESET_LESS_EQUAL:
-		return "<= ";
-	case RULESET_GREATER:
-		return "> ";
-	case RULESET_GREATER_EQUAL:
-		return ">= ";
-	}
-	return "/* comparison */ ";
-}
-
-/* An address of which only the first bits are asked for: by a mask, or by loading fewer bytes. */
-static bool list_prefix(struct listing *listing, const struct listing_term *term,
-			enum ruleset_operator how, const struct ruleset_value *value)
-{
-	bool address = term->shape.type == WORDS_IP4 || term->shape.type == WORDS_IP6;
-	int prefix = (int)term->shape.len * 8;
-	struct ruleset_value whole = *value;
-	struct words_shape shape = term->shape;
-
-	if (!address || (how != RULESET_EQUAL && how != RULESET_NOT_EQUAL))
-		return false;
-	if (term->masked) {
-		prefix = words_prefix(term->mask.bytes, term->shape.len);
-		for (size_t i = 0; i < value->len; i++)
-			if (value->bytes[i] & (uint8_t)~term->mask.bytes[i])
-				return false;
-	}
-	if (prefix < 0)
-		return false;
-	memset(whole.bytes + value->len, 0, sizeof(whole.bytes) - value->len);
-	shape.len = term->whole;
-	begin(listing, term, 1);
-	buf_printf(listing->out, "%s %s", term->text, operator_text(how, false));
-	words_value(listing->out, &shape, whole.bytes);
-	buf_printf(listing->out, "/%d", prefix);
-	return true;
-}
-
-/* Names of devices may be compared by their beginning. */
-static void list_device(struct listing *listing, const struct listing_term *term,
-			enum ruleset_operator how, const struct ruleset_value *value)
-{
-	bool beginning = value->len < term->shape.len && !memchr(value->bytes, 0, value->len);
-	char name[RULESET_DEVICE_MAX + 2] = "";
-
-	memcpy(name, value->bytes,
-	       value->len < RULESET_DEVICE_MAX ? value->len : RULESET_DEVICE_MAX);
-	if (beginning)
-		strncat(name, "*", sizeof(name) - strlen(name) - 1);
-	begin(listing, term, 1);
-	buf_printf(listing->out, "%s %s", term->text, operator_text(how, false));
-	words_quoted(listing->out, name);
-}
-
-/* Types and lengths of ARP for IPv4, asked for at once. nft asks for them one by one. */
-static bool list_arp_header(struct listing *listing, const struct listing_term *term,
-			    enum ruleset_operator how, const struct ruleset_value *value)
-{
-	static const uint8_t shape[] = {0x08, 0x00, 6, 4};
-	const uint8_t *bytes = value->bytes;
-
-	if (!term->arp_header || term->masked || how != RULESET_EQUAL ||
-	    memcmp(bytes + 2, shape, sizeof(shape)) != 0)
-		return false;
-	begin(listing, &(struct listing_term){.arp = true}, 1);
-	buf_printf(listing->out, "arp htype %d arp ptype ip arp hlen 6 arp plen 4",
-		   bytes[0] << 8 | bytes[1]);
-	listing->context.arp = true;
-	return true;
-}
-
-static void list_compare(struct listing *listing, const struct ruleset_expression *e)
-{
-	const struct listing_term *term = field_in(listing, e->compare.reg);
-	const struct ruleset_value *value = &e->compare.value;
-	enum ruleset_operator how = e->compare.operator;
-	bool flags;
-
-	if (!term) {
-		raw(listing, "compare register %u", e->compare.reg);
-		return;
-	}
-	if (term->shape.type == WORDS_IFNAME && !term->masked) {
-		list_device(listing, term, how, value);
-		return;
-	}
-	if (value->len != term->shape.len) {
-		raw(listing, "compare %u bytes of %s", value->len, term->text);
-		return;
-	}
-	if (list_arp_header(listing, term, how, value))
-		return;
-	if (how == RULESET_EQUAL && !term->masked && term->shape.len == term->whole &&
-	    learn(listing, term, value))
-		return;
-	if ((term->masked || term->shape.len != term->whole) &&
-	    list_prefix(listing, term, how, value))
-		return;
-	if (term->shape.len != term->whole) {
-		raw(listing, "compare the first %zu bytes of %s", term->shape.len, term->text);
-		return;
-	}
-	/* "tcp flags syn" would mean: syn among others. */
-	flags = term->shape.type == WORDS_TCP_FLAG;
-	begin(listing, term, 1);
-	buf_printf(listing->out, "%s ", term->text);
-	if (term->masked) {
-		buf_puts(listing->out, flags ? "& (" : "& ");
-		words_value(listing->out, &term->shape, term->mask.bytes);
-		buf_puts(listing->out, flags ? ") " : " ");
-	}
-	buf_puts(listing->out, operator_text(how, term->masked || flags));
-	words_value(listing->out, &term->shape, value->bytes);
-}
-
-static void list_bitwise(struct listing *listing, const struct ruleset_expression *e)
-{
-	const struct listing_term *source = field_in(listing, e->bitwise.source);
-	struct listing_term term = {0};
-	bool plain = e->bitwise.xor.len == e->bitwise.len;
-
-	for (size_t i = 0; i < e->bitwise.xor.len; i++)
-		plain = plain && e->bitwise.xor.bytes[i] == 0;
-	if (source && !source->masked && plain && source->shape.len == e->bitwise.len &&
-	    e->bitwise.mask.len == e->bitwise.len) {
-		term = *source;
-		term.masked = true;
-		term.mask = e->bitwise.mask;
-	} else {
-		raw(listing, "bitwise of register %u", e->bitwise.source);
-	}
-	load(listing, e->bitwise.reg, e->bitwise.len, &term);
-}
-
-static void list_range(struct listing *listing, const struct ruleset_expression *e)
-{
-	const struct listing_term *term = field_in(listing, e->range.reg);
-
-	if (!term || term->masked || term->shape.len != term->whole ||
-	    e->range.from.len != term->shape.len || e->range.to.len != term->shape.len) {
-		raw(listing, "range of register %u", e->range.reg);
-		return;
-	}
-	begin(listing, term, 1);
-	buf_printf(listing->out, "%s %s", term->text, operator_text(e->range.operator, false));
-	words_range(listing->out, &term->shape, e->range.from.bytes, e->range.to.bytes);
+		state_load(listing, e->socket.reg, term.shape.len, &term);
 }
 
 /* The terms that make up a key of @len bytes from @reg on: how many, or 0. */
@@ -334,9 +104,11 @@ static size_t key_terms(const struct listing *listing, uint8_t reg, size_t len,
 	size_t count = 0, at = 0;
 
 	while (at < len) {
-		const struct listing_term *term = field_in(listing, (uint8_t)(reg + at / 4));
+		const struct listing_term *term = state_field(listing, (uint8_t)(reg + at / 4));
 
-		if (!term || term->masked || term->shape.len != term->whole)
+		/* Every term takes a register of its own at least, so that there is room for all.
+		 */
+		if (!term || term->masked || term->shape.len == 0 || term->shape.len != term->whole)
 			return 0;
 		terms[count++] = *term;
 		at += (term->shape.len + 3) / 4 * 4;
@@ -390,14 +162,14 @@ static void list_lookup(struct listing *listing, const struct ruleset_expression
 	size_t count = set ? key_terms(listing, e->lookup.reg, set->key_len, terms) : 0;
 
 	if (count == 0 || (e->lookup.map && !e->lookup.verdict_map)) {
-		raw(listing, "lookup of register %u in %s", e->lookup.reg, e->lookup.set);
+		state_raw(listing, "lookup of register %u in %s", e->lookup.reg, e->lookup.set);
 		if (e->lookup.map && !e->lookup.verdict_map)
-			load(listing, e->lookup.destination, set ? set->data_len : 4,
-			     &(struct listing_term){0});
+			state_load(listing, e->lookup.destination, set ? set->data_len : 4,
+				   &(struct listing_term){0});
 		return;
 	}
 	keep_key(listing, set, terms, count);
-	begin(listing, terms, count);
+	state_begin(listing, terms, count);
 	list_terms(listing, terms, count);
 	buf_puts(listing->out, e->lookup.map ? " vmap " : " ");
 	buf_puts(listing->out, e->lookup.inverted ? "!= " : "");
@@ -414,11 +186,11 @@ static void list_dynset(struct listing *listing, const struct ruleset_expression
 	size_t count = set ? key_terms(listing, e->dynset.reg, set->key_len, terms) : 0;
 
 	if (count == 0) {
-		raw(listing, "add register %u to %s", e->dynset.reg, e->dynset.set);
+		state_raw(listing, "add register %u to %s", e->dynset.reg, e->dynset.set);
 		return;
 	}
 	keep_key(listing, set, terms, count);
-	begin(listing, terms, count);
+	state_begin(listing, terms, count);
 	buf_printf(listing->out, "%s @%s { ", e->dynset.update ? "update" : "add", set->name);
 	list_terms(listing, terms, count);
 	if (e->dynset.timeout_ms) {
@@ -433,10 +205,10 @@ static void list_immediate(struct listing *listing, const struct ruleset_express
 	struct listing_term term = {.kind = LISTING_VALUE, .mask = e->immediate.value};
 
 	if (e->immediate.verdict.code == RULESET_NONE) {
-		load(listing, e->immediate.reg, e->immediate.value.len, &term);
+		state_load(listing, e->immediate.reg, e->immediate.value.len, &term);
 		return;
 	}
-	begin(listing, NULL, 0);
+	state_begin(listing, NULL, 0);
 	words_verdict(listing->out, &e->immediate.verdict);
 }
 
@@ -446,10 +218,10 @@ static void list_reject(struct listing *listing, const struct ruleset_expression
 	struct buf text = {.cap = 128};
 
 	if (words_reject(&text, e->reject.type, e->reject.code, ipv6)) {
-		begin(listing, NULL, 0);
+		state_begin(listing, NULL, 0);
 		buf_printf(listing->out, "reject %s", buf_text(&text));
 	} else {
-		raw(listing, "reject type %u code %u", e->reject.type, e->reject.code);
+		state_raw(listing, "reject type %u code %u", e->reject.type, e->reject.code);
 	}
 	buf_done(&text);
 }
@@ -471,10 +243,10 @@ static void list_tproxy(struct listing *listing, const struct ruleset_expression
 	const uint8_t *port = constant_in(listing, e->tproxy.port_reg, 2);
 
 	if ((e->tproxy.address_reg >= 0 && !address) || (e->tproxy.port_reg >= 0 && !port)) {
-		raw(listing, "tproxy to registers");
+		state_raw(listing, "tproxy to registers");
 		return;
 	}
-	begin(listing, NULL, 0);
+	state_begin(listing, NULL, 0);
 	buf_puts(listing->out, "tproxy ");
 	if (e->tproxy.family && listing->table->family == RULESET_INET)
 		buf_puts(listing->out, ipv6 ? "ip6 " : "ip ");
@@ -490,7 +262,7 @@ static void list_tproxy(struct listing *listing, const struct ruleset_expression
 
 static void list_counter(struct listing *listing, const struct ruleset_expression *e)
 {
-	begin(listing, NULL, 0);
+	state_begin(listing, NULL, 0);
 	buf_puts(listing->out, "counter");
 	if (e->counter.packets || e->counter.bytes)
 		buf_printf(listing->out, " packets %ju bytes %ju", (uintmax_t)e->counter.packets,
@@ -506,13 +278,13 @@ static void list_expression(struct listing *listing, const struct ruleset_expres
 		list_load(listing, e);
 		return;
 	case RULESET_COMPARE:
-		list_compare(listing, e);
+		question_compare(listing, e);
 		return;
 	case RULESET_BITWISE:
-		list_bitwise(listing, e);
+		question_bitwise(listing, e);
 		return;
 	case RULESET_RANGE:
-		list_range(listing, e);
+		question_range(listing, e);
 		return;
 	case RULESET_LOOKUP:
 		list_lookup(listing, e);
@@ -533,7 +305,7 @@ static void list_expression(struct listing *listing, const struct ruleset_expres
 		list_counter(listing, e);
 		return;
 	case RULESET_UNKNOWN:
-		raw(listing, "%s", e->unknown.name);
+		state_raw(listing, "%s", e->unknown.name);
 		return;
 	}
 }
@@ -547,8 +319,8 @@ static void list_all(struct listing *listing, const struct ruleset_table *table,
 		listing->context.network = table->family;
 	for (size_t i = 0; i < rule->count && !listing->found; i++)
 		list_expression(listing, &rule->expressions[i]);
-	release(listing, &listing->network, false);
-	release(listing, &listing->transport, false);
+	state_release(listing, &listing->network, false);
+	state_release(listing, &listing->transport, false);
 }
 
 void listing_rule(struct buf *out, const struct ruleset_table *table,

@@ -258,7 +258,11 @@ const struct ruleset_set *ruleset_find_set(const struct ruleset_table *table, co
 bool ruleset_table_equal(const struct ruleset_table *a, const struct ruleset_table *b,
 			 struct buf *difference);
 
-/* nft's own syntax, so that people can read it and nft can load it (where nft has the words). */
+/* nft's own syntax, so that people can read it and nft can load it (where nft has the words). What
+ * it has none for is written like a C comment, which nft refuses: a listing that says less than the
+ * ruleset must not be loaded in its place. Fields are named by their place in the packet; where a
+ * rule leaves it to its callers to check the protocol, nft would check again. A chain bound to every
+ * device says so in a comment, since nft 1.0.6 knows only names. */
 void ruleset_print(const struct ruleset *ruleset, struct buf *out);
 
 enum ruleset_outcome {
@@ -284,7 +288,12 @@ struct ruleset_result {
 
 /*
  * What the ruleset does to the packet at its path: all base chains of the matching hooks of every
- * family, in order of priority (INPUT: prerouting, then input). @ruleset must be sorted. No chain
- * at a hook: passed. `expected` of the packet stands for membership in dynamic sets.
+ * family, in order of priority (INPUT: ingress, prerouting, then input; OUTPUT and FORWARD:
+ * postrouting, too). @ruleset must be sorted, and the elements of a set must not overlap. No chain
+ * at a hook: passed. `expected` of the packet stands for membership in dynamic sets, on INPUT.
+ *
+ * A verdict that would rest on what packets of a class do not share (a mark, a time to live, bytes
+ * behind the headers) is UNDECIDED. A rejection's outcome is what its rule asks for; the kernel in
+ * fact answers neither resets nor ICMP errors nor broadcasts.
  */
 struct ruleset_result ruleset_evaluate(const struct ruleset *ruleset, const struct packet *packet);

@@ -105,7 +105,11 @@ CHANGE(chain_every, t->chains[CHAIN_EGRESS].every_device = true)
 CHANGE(chain_device, t->chains[CHAIN_EGRESS].devices[0][3] = '1')
 CHANGE(chain_devices, assert_int_equal(ruleset_add_device(&t->chains[CHAIN_EGRESS], "lo"), 0))
 CHANGE(rule_more, RULE(&t->chains[CHAIN_OUTPUT], "", accepts()))
-CHANGE(rule_less, t->chains[CHAIN_OUTPUT].rule_count--)
+CHANGE(rule_less, {
+	struct ruleset_chain *chain = &t->chains[CHAIN_OUTPUT];
+
+	free(chain->rules[--chain->rule_count].expressions);
+})
 CHANGE(expression_less, t->chains[CHAIN_OUTPUT].rules[0].count--)
 CHANGE(expression_kind, *at(t, 1, 3) = reject(NFT_REJECT_TCP_RST, 0))
 CHANGE(meta_key, at(t, 1, 1)->meta.key = NFT_META_SKGID)

@@ -92,6 +92,19 @@ static void the_first_verdict_counts(void **state)
 	assert_int_equal(outcome(world, tcp_packet(PACKET_OUTPUT)), RULESET_PASSED);
 }
 
+/* Newer kernels refuse a rule that uses what another has loaded. */
+static void registers_are_each_rules_own(void **state)
+{
+	struct world *world = *state;
+	struct ruleset_chain *out =
+	    base_chain(world->table, "out", NF_INET_LOCAL_OUT, RULESET_DROP);
+
+	RULE(out, "", meta(NFT_META_SKUID, 0), is_u32(1000));
+	RULE(out, "borrows", is_u32(1000), accepts());
+	assert_int_equal(outcome(world, tcp_packet(PACKET_OUTPUT)), RULESET_UNDECIDED);
+	assert_string_equal(decided_by(world, tcp_packet(PACKET_OUTPUT)), "borrows");
+}
+
 static void hooks_are_those_of_the_path(void **state)
 {
 	static const struct {
@@ -153,7 +166,7 @@ static void every_base_chain_may_drop(void **state)
 	struct ruleset_table *table = ruleset_add_table(world->ruleset, RULESET_IPV4, "second");
 	struct ruleset_chain *first, *second;
 
-	first = base_chain(world->table, "first", NF_INET_LOCAL_OUT, RULESET_DROP);
+	first = base_chain(&world->ruleset->tables[0], "first", NF_INET_LOCAL_OUT, RULESET_DROP);
 	RULE(first, "accepted", accepts());
 	second = base_chain(table, "second", NF_INET_LOCAL_OUT, RULESET_ACCEPT);
 	second->priority = 10;
@@ -425,6 +438,7 @@ int main(void)
 	    TEST(nothing_passes_everything),
 	    TEST(policies_decide_last),
 	    TEST(the_first_verdict_counts),
+	    TEST(registers_are_each_rules_own),
 	    TEST(hooks_are_those_of_the_path),
 	    TEST(families_see_their_own),
 	    TEST(every_base_chain_may_drop),

@@ -2,6 +2,8 @@
 /* Making rulesets, their limits, their order. */
 #include "test_build.h"
 
+#include "search.h"
+
 static void names_have_limits(void **state)
 {
 	CLEANUP(ruleset_freep) struct ruleset *ruleset = new_ruleset();
@@ -187,6 +189,29 @@ static void things_are_found(void **state)
 	assert_null(ruleset_find_table(ruleset, RULESET_INET, "u"));
 }
 
+/* The parts by which a set can be bisected. */
+static void exact_parts_are_counted(void **state)
+{
+	CLEANUP(ruleset_freep) struct ruleset *ruleset = new_ruleset();
+	struct ruleset_set *set = new_set(ruleset_add_table(ruleset, RULESET_INET, "t"), "s", 8);
+
+	assert_int_equal(search_exact_fields(set), 1);
+	set->field_count = 2;
+	set->fields[0] = 4;
+	set->fields[1] = 2;
+	assert_int_equal(search_exact_fields(set), 2);
+	set->interval = true;
+	add_key(set, BYTES(1, 0, 0, 0, 0, 80, 0, 0));
+	assert_int_equal(search_exact_fields(set), 2);
+	add_range(set, BYTES(2, 0, 0, 0, 0, 80, 0, 0), BYTES(2, 0, 0, 0, 0, 90, 0, 0));
+	ruleset_sort(ruleset);
+	assert_int_equal(set->exact_fields, 1);
+	add_range(set, BYTES(3, 0, 0, 0, 0, 80, 0, 0), BYTES(4, 0, 0, 0, 0, 80, 0, 0));
+	assert_int_equal(search_exact_fields(set), 0);
+	set->fields[1] = 5; /* does not add up to the key */
+	assert_int_equal(search_exact_fields(set), 0);
+}
+
 static void freeing_nothing_is_allowed(void **state)
 {
 	assert_null(ruleset_free(NULL));
@@ -202,6 +227,7 @@ int main(void)
 	    cmocka_unit_test(many_of_everything),
 	    cmocka_unit_test(order_is_canonical),
 	    cmocka_unit_test(things_are_found),
+	    cmocka_unit_test(exact_parts_are_counted),
 	    cmocka_unit_test(freeing_nothing_is_allowed),
 	};
 

@@ -53,7 +53,6 @@ static const struct word tcp_flags[] = {
     {0x10, "ack"}, {0x20, "urg"}, {0x40, "ecn"}, {0x80, "cwr"},
 };
 
-/* The only ones that nft reads; others it cannot load, not even by number. */
 static const struct word link_types[] = {
     {ARPHRD_ETHER, "ether"},   {ARPHRD_PPP, "ppp"},           {ARPHRD_TUNNEL, "ipip"},
     {ARPHRD_TUNNEL6, "ipip6"}, {ARPHRD_LOOPBACK, "loopback"}, {ARPHRD_SIT, "sit"},

@@ -15,7 +15,7 @@ import pytest
 
 from labkit import leaks, local_matrix, matrix, names, probes, rules
 from labkit.lab import Lab
-from labkit.local_matrix import HANGS as LOCAL_HANGS, REACHED, REFUSED
+from labkit.local_clients import HANGS as LOCAL_HANGS, REACHED, REFUSED
 from labkit.matrix import HANGS, LEAK, LOST, PAST
 from labkit.promise import BLOCKED, OUT, USERS, promise, zone
 from labkit.probes import ProbeClass
@@ -68,13 +68,13 @@ def has_options(entry: ProbeClass) -> bool:
     return "-options-" in entry.name or entry.name in ("raw-udp-route", "raw-udp-alert")
 
 
-# ---- no ruleset -------------------------------------------------------------------------------------
+# ---- no ruleset ---------------------------------------------------------------------------------
 
 
 def test_without_rules_every_probe_is_seen(plain: Lab) -> None:
     rules.apply(plain, "none")
     result = matrix.run(plain, judge_refusals=False)
-    unseen = {(cell.probe, cell.user): cell.error for cell in result.cells.values() if not cell.seen}
+    unseen = [cell for cell in result.cells.values() if not cell.seen]
     assert not unseen
     assert not result.unsupported
     expected = sum(len(entry.users or USERS) for entry in probes.table())
@@ -97,7 +97,7 @@ def test_without_rules_every_local_service_is_reached(plain: Lab) -> None:
         "automap 127.200.1.1:20000": "another listener"}
 
 
-# ---- rules that hold --------------------------------------------------------------------------------
+# ---- rules that hold ----------------------------------------------------------------------------
 
 
 def test_the_handwritten_rules_hold_but_for_what_is_known(plain: Lab, tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_the_handwritten_rules_hold_but_for_what_is_known(plain: Lab, tmp_path: 
     assert not local.bad
 
 
-# ---- holes in what leaves ---------------------------------------------------------------------------
+# ---- holes in what leaves -----------------------------------------------------------------------
 
 
 def _lan_dns(entry: ProbeClass, user: str, _: matrix.Matrix) -> str | None:
@@ -178,8 +178,8 @@ def _groups(entry: ProbeClass, user: str, _: matrix.Matrix) -> str | None:
     return LEAK if entry.name in ("igmp-join", "igmp-raw") else None
 
 
-_OWNED = "\tchain owned {\n\t\tip hdrlength > 5"
-_FLAGS = "tcp flags & (fin | syn | rst | ack) != syn accept"
+# The kernel reads ports and flags of later fragments too, where they have neither.
+_FLAGS = "ip frag-off & 0x1fff == 0 tcp flags & (fin | syn | rst | ack) != syn accept"
 HOLES: dict[str, tuple[list[tuple[str, str]], Expect]] = {
     "LAN DNS is open": ([("{ 53, 853,", "{ 853,")], _lan_dns),
     "no egress chain": ([('device "eth0" priority filter; policy drop;',
@@ -224,10 +224,12 @@ def test_a_hole_shows_where_it_is_and_nowhere_else(plain: Lab, tmp_path: Path, h
     assert not result.kept
 
 
-# ---- holes in what is reached -----------------------------------------------------------------------
+# ---- holes in what is reached -------------------------------------------------------------------
 
 
 def _own(check: local_matrix.Check) -> str | None:
+    if check.row in ("udp printer", "ping printer"):
+        return REFUSED  # the hole comes before answers are noted as expected
     if check.promised != REFUSED or " at 192.168.1." not in check.row or check.user == names.GUEST:
         return None
     # Let out by the hole, and still not let in.
@@ -292,12 +294,13 @@ def test_a_local_hole_shows_where_it_is_and_nowhere_else(plain: Lab, tmp_path: P
     edits, expect = LOCAL_HOLES[hole]
     load(plain, tmp_path, edits)
     local = local_matrix.run(plain)
-    expected = {(check.row, check.user): got for check in local.checks if (got := expect(check))}
+    expected = {(check.row, check.user): got for check in local.checks
+                if (got := expect(check))}
     assert expected, "the hole opens nothing"
     assert {(check.row, check.user): check.got for check in local.bad} == expected
 
 
-# ---- the command --------------------------------------------------------------------------------------
+# ---- the command --------------------------------------------------------------------------------
 
 
 def test_the_command_fails_without_rules_and_says_why(plain: Lab,

@@ -21,7 +21,8 @@ def traffic(protocol: str, destination: str, port: int = 0, **more: object) -> T
 
 # What is sent, and who may.
 SENTENCES = [
-    ("Tor may open TCP connections to the Internet", traffic("tcp", "203.0.113.5", 443), CLEAR | {T}),
+    ("Tor may open TCP connections to the Internet", traffic("tcp", "203.0.113.5", 443),
+     CLEAR | {T}),
     ("whatever the port", traffic("tcp", "203.0.113.5", 53), CLEAR | {T}),
     ("Tor sends no UDP", traffic("udp", "203.0.113.5", 53), CLEAR),
     ("clearnet resolves names", traffic("udp", "192.168.1.1", 53), CLEAR),
@@ -59,7 +60,8 @@ SENTENCES = [
     ("what has no owner is blocked", traffic("tcp", "203.0.113.5", 80, owner=NOBODYS), set()),
     ("who made a socket counts", traffic("tcp", "203.0.113.5", 80, owner=T), ALL),
     ("not who uses it", traffic("tcp", "203.0.113.5", 80, owner=R), set()),
-    ("a later fragment has no port to forbid", traffic("udp", "192.168.1.1", 53, fragment=True), ALL),
+    ("a later fragment has no port to forbid", traffic("udp", "192.168.1.1", 53, fragment=True),
+     ALL),
 ]
 
 

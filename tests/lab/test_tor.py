@@ -116,7 +116,7 @@ def test_cold_then_warm_then_cold_again(cache: Path) -> None:
     laboratory = Lab(lab_name("-start"), progress=said.append)
     try:
         laboratory.up()
-        assert "starting Tor afresh: the authorities vote first" in said
+        assert any(line.startswith("starting Tor afresh") for line in said)
         assert _works(laboratory)
         laboratory.down()
         template = next(cache.glob("tor-*"))
@@ -124,7 +124,7 @@ def test_cold_then_warm_then_cold_again(cache: Path) -> None:
         said.clear()
         laboratory.up()
         assert "starting Tor from the template" in said
-        assert "starting Tor afresh: the authorities vote first" not in said
+        assert not any(line.startswith("starting Tor afresh") for line in said)
         assert _works(laboratory)
         laboratory.down()
 

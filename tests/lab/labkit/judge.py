@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 
 PORT_BASE = 20480  # source ports of probes: PORT_BASE + number
 NUMBER_MAX = 4095
-MARK_LENGTH = 19
 _MARK = re.compile(rb"lethe([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{2})")
 _GROUP4 = b"\xef\x4c\x50"  # 239.76.80+high.low
 _GROUP6 = bytes.fromhex("ff150000000000000000004c4550")  # and two bytes of the number

@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
                         help="see below (default: %(default)s)")
     parser.add_argument("--name", default=names.DEFAULT_LAB,
                         help="the lab to use if it is up; it keeps the ruleset afterwards. "
-                        "Otherwise one without Tor is made for this and ended (default: %(default)s)")
+                        "Otherwise one without Tor is made and ended (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON in place of tables")
     parser.add_argument("--loaded", action="store_true",
                         help="judge what that lab has loaded already; RULESET is only its title")

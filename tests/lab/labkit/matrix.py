@@ -146,7 +146,7 @@ def _cell(entry: probes.ProbeClass, user: str, parts: set[int], result: probes_r
     return cell
 
 
-# ---- for people -----------------------------------------------------------------------------------
+# ---- for people ---------------------------------------------------------------------------------
 
 _COLOURS = {LEAK: "1;31", PAST: "1;31", LOST: "1;35", HANGS: "1;33", PASSED: "32", HELD: "2", EITHER: "2"}
 
@@ -161,7 +161,8 @@ def rows(names_and_cells: Sequence[tuple[str, str, dict[str, str]]], users: Sequ
     """Lines of a table: name, title, and a status by user."""
     left = max((len(name) for name, _, _ in names_and_cells), default=0)
     widths = [max(len(user), 5) for user in users]
-    lines = [" " * left + "  " + " ".join(f"{user:<{width}}" for user, width in zip(users, widths))]
+    heads = " ".join(f"{user:<{width}}" for user, width in zip(users, widths))
+    lines = [" " * left + "  " + heads]
     for name, title, statuses in names_and_cells:
         cells = [_paint(f"{statuses.get(user, NONE):<{width}}", statuses.get(user, NONE), colour)
                  for user, width in zip(users, widths)]

@@ -43,7 +43,7 @@ class Context:
     device_index: int
     mac: bytes
     keep: list[object] = field(default_factory=list)  # open until every probe has been sent
-    elsewhere: list[bytes] = field(default_factory=list)  # frames seen on other links than the host's
+    elsewhere: list[bytes] = field(default_factory=list)  # frames seen on other links
     watch: socket.socket | None = None  # a connection whose refusal is waited for
     handed: dict[str, socket.socket] = field(default_factory=dict)  # made before, by others
 

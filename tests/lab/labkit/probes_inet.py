@@ -193,7 +193,7 @@ def join6(context: Context) -> None:
     sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, member)
 
 
-# ---- sockets made by one user and used by another -------------------------------------------------
+# ---- sockets made by one user and used by another -----------------------------------------------
 
 
 def udp_handed(context: Context, address: str, port: int, maker: str) -> None:
@@ -209,7 +209,7 @@ def tcp_handed(context: Context, address: str, port: int, maker: str) -> None:
     start_connecting(context, sock, (address, port))
 
 
-# ---- the table ------------------------------------------------------------------------------------
+# ---- the table ----------------------------------------------------------------------------------
 
 
 def _layer(address: str) -> str:

@@ -70,7 +70,7 @@ def send_ring(context: Context, build: Build) -> None:
             sock.send(b"")
 
 
-# ---- AF_XDP ---------------------------------------------------------------------------------------
+# ---- AF_XDP -------------------------------------------------------------------------------------
 
 AF_XDP = 44
 SOL_XDP = 283
@@ -139,7 +139,7 @@ def _bind_xdp(sock: socket.socket, device_index: int) -> None:
     _checked(_libc.bind(sock.fileno(), address, len(address)))
 
 
-# ---- what is in the frames --------------------------------------------------------------------------
+# ---- what is in the frames ----------------------------------------------------------------------
 
 
 def ipv4_udp(destination: str, port: int, *, source: str = HOST, source_port: int = 0,
@@ -167,6 +167,13 @@ def ipv4_icmp(context: Context) -> Frame:
 def ipv4_later_fragment(context: Context) -> Frame:
     body = context.mark() + b"." * 45
     return wire.ipv4(HOST, ECHO, 17, body, fragment=100), wire.ETH_P_IP, SINK_MAC
+
+
+def dhcp_later_fragment(context: Context) -> Frame:
+    """No ports, but at their place in the packet two numbers that look like DHCP's."""
+    body = struct.pack("!HHHH", 68, 67, 64, 0) + context.mark() + b"." * 37
+    return (wire.ipv4("0.0.0.0", "255.255.255.255", 17, body, fragment=100), wire.ETH_P_IP,
+            wire.BROADCAST_MAC)
 
 
 def ipv6_udp(context: Context) -> Frame:
@@ -278,6 +285,8 @@ CLASSES = (
            arp_odd(hardware=6)),
     _class("packet-eapol", "AF_PACKET: EAPOL", Traffic("eapol"), eapol),
     _class("packet-dhcp", "AF_PACKET: DHCP, 68 to 67, broadcast", _DHCP, _build_dhcp),
+    _class("packet-dhcp-fragment", "AF_PACKET: a later fragment that looks like DHCP",
+           _ip("udp", "255.255.255.255", 67, source_port=68, fragment=True), dhcp_later_fragment),
     _class("packet-dhcp-odd", "AF_PACKET: 68 to 67, to the Internet",
            _ip("udp", ECHO, 67, source_port=68), ipv4_udp(ECHO, 67, source_port=68)),
     _class("packet-unknown", "AF_PACKET: an unknown ethertype", _OTHER, unknown),

@@ -55,7 +55,7 @@ def _body(name: str, title: str, protocol: tuple[str, int], address: str,
                                         build=build))
 
 
-# ---- TCP ------------------------------------------------------------------------------------------
+# ---- TCP ----------------------------------------------------------------------------------------
 
 
 def _segment(context: Context, destination: str, port: int, flags: int, *, source: str = HOST,
@@ -98,7 +98,7 @@ TCP_CLASSES = (
 )
 
 
-# ---- UDP, fragments, forgeries ----------------------------------------------------------------------
+# ---- UDP, fragments, forgeries ------------------------------------------------------------------
 
 
 def _datagram(context: Context, destination: str, port: int, source: str = HOST) -> bytes:
@@ -184,7 +184,7 @@ UDP_CLASSES = (
 )
 
 
-# ---- ICMP -----------------------------------------------------------------------------------------
+# ---- ICMP ---------------------------------------------------------------------------------------
 
 
 def _icmp(kind: int, code: int, rest: bytes = b"\0\0\0\1") -> Build:

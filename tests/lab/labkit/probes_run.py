@@ -70,7 +70,7 @@ def allow_ping_sockets() -> None:
 
 
 class _sinks:
-    """Neighbours that need not answer: probes to them are not held up by a question who they are."""
+    """Neighbours that need not answer, so that probes to them wait for nobody."""
 
     def __init__(self, device: str) -> None:
         self._words = [[address, "lladdr", ":".join(f"{byte:02x}" for byte in probes.SINK_MAC),
@@ -86,7 +86,7 @@ class _sinks:
             subprocess.run(["ip", "neigh", "del", *words[:5]], check=False, capture_output=True)
 
 
-# ---- one user -------------------------------------------------------------------------------------
+# ---- one user -----------------------------------------------------------------------------------
 
 
 def _start(run: str, classes: tuple[probes.ProbeClass, ...], column: int, user: str, device: str,
@@ -225,7 +225,7 @@ def _await_refusals(waiting: dict[int, socket.socket], results: dict[int, Result
             return
 
 
-# ---- what changes devices ---------------------------------------------------------------------------
+# ---- what changes devices -----------------------------------------------------------------------
 
 
 def _send_late(run: str, classes: tuple[probes.ProbeClass, ...], column: int, device: str,

@@ -47,8 +47,9 @@ def apply(lab: Lab, ruleset: str) -> str:
 def clear(lab: Lab) -> str:
     """Remove every rule."""
     said = ""
-    if _listing(lab) and wall().exists():
-        # Only this removes Lethe's own table, which may belong to somebody.
+    if wall().exists():
+        # First, and without looking: an nft that is older than the kernel does not come back from
+        # reading a chain that is bound to devices by prefix.
         said = _run(lab, [str(wall()), "open", "--yes"])
     said += _run(lab, ["nft", "flush", "ruleset"])
     left = _listing(lab)
@@ -83,7 +84,7 @@ def apply_file(lab: Lab, path: Path) -> str:
 
 
 def _listing(lab: Lab) -> str:
-    return _run(lab, ["nft", "list", "ruleset"]).strip()
+    return _run(lab, ["nft", "list", "tables"]).strip()
 
 
 def _run(lab: Lab, argv: list[str]) -> str:

@@ -13,6 +13,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import time
 from datetime import datetime, timezone
@@ -31,7 +32,10 @@ COLD_SECONDS = 180.0
 ANSWER_WARM_SECONDS = 45.0
 ANSWER_COLD_SECONDS = 120.0
 BRIDGE_SECONDS = 120.0
-COLD_ATTEMPTS = 3
+LISTEN_SECONDS = 60.0
+RELAY_SECONDS = 90.0
+# From the start of the authorities to the first consensus; the second try has more time.
+VOTE_LEADS = (9, 16, 25)
 # Tor takes a consensus for a day after its end; keep well inside.
 TEMPLATE_SECONDS = 20 * 3600
 
@@ -42,6 +46,10 @@ _ROUTER = re.compile(r"^r (\S+) ", re.MULTILINE)
 BRIDGE_CLIENT = "bridge-client"  # on the guest node
 
 
+class IncompleteConsensus(RuntimeError):
+    """The authorities voted before every relay had introduced itself."""
+
+
 class TorNetwork:
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
@@ -50,8 +58,7 @@ class TorNetwork:
     # Starting ---------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Return when the client is at 100 % and the onion service answers through it."""
-        self._root.mkdir(exist_ok=True)
+        """Return when the client is at 100 %, and an exit and the onion service answer."""
         self._keys = torkeys.directory()
         template = self._template()
         if _age(template) < TEMPLATE_SECONDS:
@@ -60,54 +67,107 @@ class TorNetwork:
                 return
             except (TimeoutError, RuntimeError) as error:
                 self._lab.progress(f"the warm start did not work ({error}); starting afresh")
-                self._stop_all()
                 shutil.rmtree(template, ignore_errors=True)
-        self._start_cold()
+        for lead in VOTE_LEADS:
+            try:
+                self._start_cold(lead)
+                return
+            except IncompleteConsensus as error:
+                self._lab.progress(f"{error}; starting afresh, with more time before the vote")
+        raise RuntimeError(f"{VOTE_LEADS[-1]} s were not enough for the relays to introduce themselves")
 
     def _start_warm(self, template: Path) -> None:
         self._lab.progress("starting Tor from the template")
+        self._clear()
         for node in names.TOR_NODES + (names.HOST,):
             shutil.copytree(template / node, self.places(node).data)
-            self._prepare(node)
-        for node in names.TOR_NODES + (names.HOST,):
+            self._prepare(node, _vote_in(node, VOTE_LEADS[0]))
+        self._launch_onion()
+        for node in _VOTERS + (names.BRIDGE, names.HOST):
             self._launch(node)
         self._await_client(WARM_SECONDS)
         self._await_answers(ANSWER_WARM_SECONDS)
 
-    def _start_cold(self) -> None:
-        self._lab.progress("starting Tor afresh: the authorities vote first")
+    def _start_cold(self, lead: int) -> None:
+        self._lab.progress(f"starting Tor afresh: the authorities vote in {lead} s")
+        self._clear()
         for node in names.TOR_NODES + (names.HOST,):
             self.places(node).data.mkdir()
             if node in names.AUTHORITIES:
                 torkeys.install(self._keys, node, self.places(node).data)
-            self._prepare(node)
-        for node in _VOTERS + (names.BRIDGE,):
+            self._prepare(node, _vote_in(node, lead))
+        for node in names.AUTHORITIES:
             self._launch(node)
-        self._await_consensus()
-        self._launch(names.ONION)
+        # A relay introduces itself once, and does not try again for long if nobody listens.
+        wait_for(lambda: all(self._listens(node) for node in names.AUTHORITIES), LISTEN_SECONDS,
+                 "the authorities' directory ports")
+        for node in names.RELAYS + (names.BRIDGE,):
+            self._launch(node)
+        self._await_consensus(lead)
+        self._await_relays()
+        self._launch_onion()
         self._launch(names.HOST)
         self._await_client(COLD_SECONDS)
         self._await_answers(ANSWER_COLD_SECONDS)
 
-    def _await_consensus(self) -> None:
-        """A first vote can come before a relay has introduced itself. The next one would be
-        minutes away, so the authorities, who know the relay by then, start again."""
-        for _ in range(COLD_ATTEMPTS):
-            wait_for(lambda: all(self._consensus(node) for node in names.AUTHORITIES),
-                     CONSENSUS_SECONDS, f"a consensus (see {self._lab.logs})")
-            listed = set(_ROUTER.findall(self._consensus(names.AUTHORITIES[0])))
-            if listed >= set(_VOTERS):
-                return
-            missing = ", ".join(sorted(set(_VOTERS) - listed))
-            self._lab.progress(f"the first consensus misses {missing}; voting again")
-            running = [p for p in self._lab.registry.all() if p.label in map(_label, names.AUTHORITIES)]
-            self._lab.registry.stop(running)
-            for node in names.AUTHORITIES:
-                for stale in self.places(node).data.glob("*consensus*"):
-                    shutil.rmtree(stale) if stale.is_dir() else stale.unlink()
-            for node in names.AUTHORITIES:
-                self._launch(node)
-        raise RuntimeError(f"after {COLD_ATTEMPTS} votes the consensus still misses a relay")
+    def _listens(self, node: str) -> bool:
+        self._require_running()
+        address = (names.PUBLIC_NODES[node], names.AUTHORITY_DIR_PORT)
+        try:
+            netns.run_in(self._lab.ns(node), socket.create_connection, address).close()
+        except OSError:
+            return False
+        return True
+
+    def _await_consensus(self, lead: int) -> None:
+        """If a relay came too late for the first vote, the next one would be minutes away."""
+
+        def agreed() -> bool:
+            self._require_running()
+            return all(self._consensus(node) for node in names.AUTHORITIES)
+
+        wait_for(agreed, lead + CONSENSUS_SECONDS, f"a consensus (see {self._lab.logs})")
+        for node in names.AUTHORITIES:
+            missing = set(_VOTERS) - set(_ROUTER.findall(self._consensus(node)))
+            if missing:
+                raise IncompleteConsensus(f"the first consensus misses {', '.join(sorted(missing))}")
+
+    def _await_relays(self) -> None:
+        """Clients ask the relays for what these have from the authorities. Those that asked in
+        vain before the vote would ask again after a while; they are told to do so now."""
+        for node in names.RELAYS:
+            with self.control(node) as control:
+                control.command("SIGNAL RELOAD")
+
+        def ready() -> bool:
+            self._require_running()
+            return all(torcontrol.bootstrap(self.control_socket(n))[0] == 100 for n in _VOTERS)
+
+        wait_for(ready, RELAY_SECONDS, f"all relays at 100 % (see {self._lab.logs})")
+
+    def _launch_onion(self) -> None:
+        """Start the onion service, and listen from the start for its descriptor being stored."""
+        self._launch(names.ONION)
+        control = wait_for(lambda: self._try_control(names.ONION), LISTEN_SECONDS,
+                           "the control socket of the onion service")
+        control.subscribe("HS_DESC")
+        self._onion_events = control
+
+    def _await_published(self, seconds: float) -> None:
+        """Every upload of the descriptor that was begun has ended."""
+        asked = ended = 0
+        with self._onion_events as control:
+            while asked == 0 or ended < asked:
+                action = control.event(seconds)[1]
+                asked += action == "UPLOAD"
+                ended += action in ("UPLOADED", "FAILED")
+
+    def _try_control(self, node: str) -> torcontrol.Control | None:
+        self._require_running()
+        try:
+            return self.control(node)
+        except (OSError, torcontrol.ControlError):
+            return None
 
     def _consensus(self, node: str) -> str:
         try:
@@ -134,10 +194,13 @@ class TorNetwork:
 
     def _await_answers(self, seconds: float) -> None:
         """A circuit is not yet a way to everywhere: the exits must have found their name server,
-        and the onion service must have published where it is."""
+        and the onion service must have told where it is."""
         self._lab.progress("waiting for an exit and the onion service")
         wait_for(lambda: self._answers(names.WEB_NAME, names.WEB_BODY_START), seconds,
                  "an answer of the web server through Tor")
+        # Only then is it asked: a client that asks too early goes on to avoid the directories
+        # that knew nothing.
+        self._await_published(seconds)
         wait_for(lambda: self._answers(self.onion_name(), names.ONION_BODY_START), seconds,
                  "an answer of the onion service")
 
@@ -196,8 +259,8 @@ class TorNetwork:
         self.places(BRIDGE_CLIENT).data.mkdir()
         self._prepare(BRIDGE_CLIENT, [f"Bridge {line}"])
         self._launch(BRIDGE_CLIENT, names.GUEST)
-        socket = self.control_socket(BRIDGE_CLIENT)
-        wait_for(lambda: torcontrol.bootstrap(socket)[0] == 100, BRIDGE_SECONDS,
+        control = self.control_socket(BRIDGE_CLIENT)
+        wait_for(lambda: torcontrol.bootstrap(control)[0] == 100, BRIDGE_SECONDS,
                  f"the bridge's client at 100 % (see {self.places(BRIDGE_CLIENT).log})")
 
     def stop_bridge_client(self) -> None:
@@ -247,10 +310,10 @@ class TorNetwork:
         env = self._lab.host.environment(names.ROOT) | {"HOME": "/nonexistent"}
         self._lab.registry.start(_label(node), argv, self._lab.logs / f"{_label(node)}.out", env=env)
 
-    def _stop_all(self) -> None:
-        running = [p for p in self._lab.registry.all() if p.label.startswith("tor-")]
-        self._lab.registry.stop(running)
-        shutil.rmtree(self._root)
+    def _clear(self) -> None:
+        """End whatever an earlier attempt left."""
+        self._lab.registry.stop([p for p in self._lab.registry.all() if p.label.startswith("tor-")])
+        shutil.rmtree(self._root, ignore_errors=True)
         self._root.mkdir()
 
     # The template -----------------------------------------------------------------------------
@@ -285,6 +348,10 @@ class TorNetwork:
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         _forget_old_templates(template)
+
+
+def _vote_in(node: str, lead: int) -> list[str]:
+    return [torrc.voting_offset(time.time() + lead)] if node in names.AUTHORITIES else []
 
 
 def _label(node: str) -> str:

@@ -68,6 +68,18 @@ class Control:
         match = _PROGRESS.search(self.info("status/bootstrap-phase"))
         return (int(match[1]), match[2]) if match else (0, "unknown")
 
+    def subscribe(self, kind: str) -> None:
+        """From now on this connection is for events of that kind, and for nothing else."""
+        self.command(f"SETEVENTS {kind}")
+
+    def event(self, seconds: float) -> list[str]:
+        """The words of the next event; TimeoutError if there is none in time."""
+        self._socket.settimeout(seconds)
+        line = self._lines.readline().rstrip("\r\n")
+        if not line.startswith("650"):
+            raise ControlError("the connection ended")
+        return line[4:].split()
+
     def _block(self) -> list[str]:
         lines = []
         while (line := self._lines.readline().rstrip("\r\n")) != ".":

@@ -8,10 +8,12 @@ from pathlib import Path
 
 from . import names
 
-# Between the first two consensuses clients must come up; later ones must not come too often,
-# because onion services' time periods are counted in voting intervals. The delays together must
-# stay under half of the interval.
-_FIRST_INTERVAL, _FIRST_DELAY = 5, 2
+# Until there is a consensus, votes are this many seconds apart, counted from a time of our choice:
+# the first is when all relays have introduced themselves. A vote ends in a consensus this many
+# seconds (both delays, no less is possible) after it begins.
+FIRST_INTERVAL, FIRST_DELAYS = 30, 2 + 2
+# Later ones must not come too often, because onion services' time periods are counted in voting
+# intervals. The delays together must stay under half of the interval.
 _INTERVAL, _DELAY = 300, 20
 
 
@@ -29,6 +31,11 @@ class Places:
         return self.control / "control"
 
 
+def voting_offset(first_consensus: float) -> str:
+    """For the authorities: so that the first consensus comes at that time (seconds since 1970)."""
+    return f"TestingV3AuthVotingStartOffset {round(first_consensus) % FIRST_INTERVAL}"
+
+
 def write(node: str, places: Places, authority_lines: list[str], extra: list[str]) -> None:
     lines = [
         "TestingTorNetwork 1",
@@ -39,6 +46,9 @@ def write(node: str, places: Places, authority_lines: list[str], extra: list[str
         "CookieAuthentication 1",
         f"CookieAuthFile {places.control}/cookie",
         "ShutdownWaitLength 0",
+        # Reading the lists of countries would be most of the work of starting.
+        "GeoIPFile /dev/null",
+        "GeoIPv6File /dev/null",
         *_of_node(node),
         *extra,
     ]
@@ -69,9 +79,9 @@ def _authority(node: str) -> list[str]:
         "ContactInfo lab@invalid",
         "ExitPolicy reject *:*",
         "AssumeReachable 1",
-        f"TestingV3AuthInitialVotingInterval {_FIRST_INTERVAL}",
-        f"TestingV3AuthInitialVoteDelay {_FIRST_DELAY}",
-        f"TestingV3AuthInitialDistDelay {_FIRST_DELAY}",
+        f"TestingV3AuthInitialVotingInterval {FIRST_INTERVAL}",
+        f"TestingV3AuthInitialVoteDelay {FIRST_DELAYS // 2}",
+        f"TestingV3AuthInitialDistDelay {FIRST_DELAYS // 2}",
         f"V3AuthVotingInterval {_INTERVAL}",
         f"V3AuthVoteDelay {_DELAY}",
         f"V3AuthDistDelay {_DELAY}",
