@@ -5,24 +5,46 @@
  *
  *   bench-throughput ROUNDS BYTES SEED NAME,KIND,NAMESPACE,PEER,UID,ADDRESS,PORT...
  *
- * KIND `up` sends from NAMESPACE to PEER, `down` the other way. Prints
- * "NAME ROUND NANOSECONDS-OF-PROCESSOR NANOSECONDS-OF-CLOCK" for BYTES.
+ * KIND `up` sends from NAMESPACE to PEER, `down` the other way. Segmentation and receive offload of
+ * eth0 are turned off in both. Prints "NAME ROUND NANOSECONDS-OF-PROCESSOR NANOSECONDS-OF-CLOCK" for
+ * BYTES.
  */
 #include "measure.h"
 
 #include <fcntl.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <net/if.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #define CASES_MAX   32
 #define CHUNK_BYTES (64u << 10)
+#define DEVICE	    "eth0"
 #define STALL_MS    10000 /* nothing moved for so long: the ruleset breaks the connection */
 
 struct stream {
 	struct bench_case bench;
 	int sender, receiver;
 };
+
+static void offload_off(int namespace)
+{
+	static const uint32_t switches[] = { ETHTOOL_STSO, ETHTOOL_SGSO, ETHTOOL_SGRO };
+	AUTO_CLOSE int fd = -EBADF;
+
+	namespace_enter(namespace);
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(switches); i++) {
+		struct ethtool_value off = { .cmd = switches[i] };
+		struct ifreq request = { .ifr_name = DEVICE, .ifr_data = (char *)&off };
+
+		if (ioctl(fd, SIOCETHTOOL, &request) < 0)
+			fail(neg_errno(), "cannot turn offload off");
+	}
+}
 
 static void make_nonblocking(int fd)
 {
@@ -38,6 +60,8 @@ static void prepare(const char *word, struct stream *stream)
 	case_parse(word, bench);
 	if (strcmp(bench->kind, "up") != 0 && strcmp(bench->kind, "down") != 0)
 		fail(0, "'%s' is neither up nor down", bench->kind);
+	offload_off(bench->peer);
+	offload_off(bench->client);
 	listener = case_listen(bench);
 	namespace_enter(bench->client);
 	become_owner(bench->uid);

@@ -1,27 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Messages to a ruleset. Works on bytes alone, so that it can be fuzzed without a kernel. */
-#include "codec.h"
+#include "decode.h"
 
 #include <assert.h>
 #include <string.h>
 
-#include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
-
-#define NOTE_COMMENT 0
-
-#define BIT(attribute) (UINT32_C(1) << (attribute))
-
-/* Where the last message belonged: messages of one chain or set follow each other, so looking there
- * first keeps large rulesets from being searched again and again. */
-struct decoder {
-	struct ruleset *ruleset;
-	enum ruleset_family family;
-	const char *only;
-	size_t table, chain, set;
-};
 
 static bool family_known(uint8_t family)
 {
@@ -40,7 +26,7 @@ static bool family_known(uint8_t family)
 
 /* A message's table. 1 if it concerns us, 0 if not; what has no place in the model (a family, a
  * name) makes the ruleset incomplete. */
-static int table_name_read(struct decoder *decoder, uint8_t family, struct nf_span value,
+static int table_name_read(struct nf_decoder *decoder, uint8_t family, struct nf_span value,
 			   char *ret_name)
 {
 	int r;
@@ -58,7 +44,8 @@ static int table_name_read(struct decoder *decoder, uint8_t family, struct nf_sp
 	return 1;
 }
 
-static struct ruleset_table *table_find(struct decoder *decoder, uint8_t family, const char *name)
+static struct ruleset_table *table_find(struct nf_decoder *decoder, uint8_t family,
+					const char *name)
 {
 	struct ruleset *ruleset = decoder->ruleset;
 
@@ -76,37 +63,7 @@ static struct ruleset_table *table_find(struct decoder *decoder, uint8_t family,
 	return NULL;
 }
 
-static struct ruleset_chain *chain_find(struct decoder *decoder, struct ruleset_table *table,
-					const char *name)
-{
-	for (size_t i = 0; i < table->chain_count; i++) {
-		size_t k = (decoder->chain + i) % table->chain_count;
-
-		if (strcmp(table->chains[k].name, name) == 0) {
-			decoder->chain = k;
-			return &table->chains[k];
-		}
-	}
-	return NULL;
-}
-
-static struct ruleset_set *set_find(struct decoder *decoder, struct ruleset_table *table,
-				    const char *name)
-{
-	for (size_t i = 0; i < table->set_count; i++) {
-		size_t k = (decoder->set + i) % table->set_count;
-
-		if (strcmp(table->sets[k].name, name) == 0) {
-			decoder->set = k;
-			return &table->sets[k];
-		}
-	}
-	return NULL;
-}
-
-/* ---- tables ---- */
-
-static int table_new(struct decoder *decoder, uint8_t family,
+static int table_new(struct nf_decoder *decoder, uint8_t family,
 		     const struct nf_attributes *attributes)
 {
 	struct nf_span flags = attributes->at[NFTA_TABLE_FLAGS];
@@ -131,7 +88,7 @@ static int table_new(struct decoder *decoder, uint8_t family,
 }
 
 /* In our batches an empty table is deleted, to make the one of that name go that was there. */
-static int table_delete(struct decoder *decoder, uint8_t family,
+static int table_delete(struct nf_decoder *decoder, uint8_t family,
 			const struct nf_attributes *attributes)
 {
 	struct ruleset *ruleset = decoder->ruleset;
@@ -152,93 +109,8 @@ static int table_delete(struct decoder *decoder, uint8_t family,
 	return 0;
 }
 
-/* ---- chains ---- */
-
-/* Devices that a base chain is bound to. A prefix with letters in it ("eth*") has no place in the
- * model. */
-static int devices_read(struct decoder *decoder, struct nf_span list, struct ruleset_chain *chain)
-{
-	char name[RULESET_DEVICE_MAX];
-	struct nf_span value;
-	uint16_t type;
-	int r;
-
-	while ((r = nf_attribute_next(&list, &type, &value)) > 0) {
-		r = nf_read_text(value, name, sizeof(name));
-		if (r < 0 && r != -E2BIG)
-			return r;
-		if (r == 0 && type == NF_DEVICE_PREFIX && !name[0])
-			chain->every_device = true;
-		else if (r < 0 || type != NF_DEVICE_NAME || !name[0])
-			decoder->ruleset->incomplete = true;
-		else if (ruleset_add_device(chain, name) < 0)
-			return -ENOMEM;
-	}
-	/* Names beside the empty prefix add nothing, but are not what the model says. */
-	if (r == 0 && chain->every_device && chain->device_count > 0)
-		decoder->ruleset->incomplete = true;
-	return r;
-}
-
-static int hook_read(struct decoder *decoder, struct nf_span bytes, struct ruleset_chain *chain)
-{
-	struct nf_attributes attributes;
-	struct nf_span list;
-	uint32_t priority;
-	int r;
-
-	r = nf_attributes_read(bytes, &attributes);
-	r = r < 0 ? r : nf_read_u32(attributes.at[NFTA_HOOK_HOOKNUM], &chain->hook);
-	r = r < 0 ? r : nf_read_u32(attributes.at[NFTA_HOOK_PRIORITY], &priority);
-	if (r < 0)
-		return r;
-	chain->priority = (int32_t)priority;
-	if (nf_attributes_beyond(&attributes, BIT(NFTA_HOOK_HOOKNUM) | BIT(NFTA_HOOK_PRIORITY) |
-						  BIT(NFTA_HOOK_DEV) | BIT(NFTA_HOOK_DEVS)))
-		decoder->ruleset->incomplete = true;
-	/* The kernel says a single device twice: NFTA_HOOK_DEV is for old programs. */
-	list = attributes.at[NFTA_HOOK_DEVS];
-	if (!list.data && attributes.at[NFTA_HOOK_DEV].data)
-		decoder->ruleset->incomplete = true;
-	return devices_read(decoder, list, chain);
-}
-
-static enum ruleset_chain_type type_read(struct nf_span value)
-{
-	char name[8];
-
-	if (nf_read_text(value, name, sizeof(name)) < 0)
-		return 0;
-	return strcmp(name, "filter") == 0  ? RULESET_FILTER
-	       : strcmp(name, "nat") == 0   ? RULESET_NAT
-	       : strcmp(name, "route") == 0 ? RULESET_ROUTE
-					    : 0;
-}
-
-static int base_read(struct decoder *decoder, const struct nf_attributes *attributes,
-		     struct ruleset_chain *chain)
-{
-	uint32_t policy = NF_ACCEPT; /* the kernel's, where nobody said */
-	int r;
-
-	chain->base = true;
-	chain->type = type_read(attributes->at[NFTA_CHAIN_TYPE]);
-	if (!chain->type)
-		decoder->ruleset->incomplete = true;
-	if (attributes->at[NFTA_CHAIN_POLICY].data) {
-		r = nf_read_u32(attributes->at[NFTA_CHAIN_POLICY], &policy);
-		if (r < 0)
-			return r;
-	}
-	if (policy != NF_ACCEPT && policy != NF_DROP)
-		return -EBADMSG;
-	chain->policy = policy == NF_ACCEPT ? RULESET_ACCEPT : RULESET_DROP;
-	return hook_read(decoder, attributes->at[NFTA_CHAIN_HOOK], chain);
-}
-
-/* The table that a message names, which must be there. 1, 0 to pass over the message, -errno. */
-static int table_get(struct decoder *decoder, uint8_t family, struct nf_span value,
-		     struct ruleset_table **ret_table)
+int nf_decode_table(struct nf_decoder *decoder, uint8_t family, struct nf_span value,
+		    struct ruleset_table **ret_table)
 {
 	char name[RULESET_NAME_MAX + 1];
 	int r;
@@ -250,8 +122,7 @@ static int table_get(struct decoder *decoder, uint8_t family, struct nf_span val
 	return *ret_table ? 1 : -EBADMSG;
 }
 
-/* An object's own name. 1, 0 for one that we have no place for and so leave out, -EBADMSG. */
-static int name_get(struct decoder *decoder, struct nf_span value, char *ret_name)
+int nf_decode_name(struct nf_decoder *decoder, struct nf_span value, char *ret_name)
 {
 	int r = nf_name_read(value, ret_name);
 
@@ -260,161 +131,8 @@ static int name_get(struct decoder *decoder, struct nf_span value, char *ret_nam
 	return r == -EOPNOTSUPP ? 0 : r < 0 ? r : 1;
 }
 
-static int chain_new(struct decoder *decoder, uint8_t family,
-		     const struct nf_attributes *attributes)
-{
-	char name[RULESET_NAME_MAX + 1];
-	struct ruleset_table *table;
-	struct ruleset_chain *chain;
-	uint32_t flags = 0;
-	int r;
-
-	r = table_get(decoder, family, attributes->at[NFTA_CHAIN_TABLE], &table);
-	if (r > 0)
-		r = name_get(decoder, attributes->at[NFTA_CHAIN_NAME], name);
-	if (r > 0 && attributes->at[NFTA_CHAIN_FLAGS].data)
-		r = nf_read_u32(attributes->at[NFTA_CHAIN_FLAGS], &flags) < 0 ? -EBADMSG : 1;
-	if (r <= 0)
-		return r;
-	chain = ruleset_add_chain(table, name);
-	if (!chain)
-		return -ENOMEM;
-	/* BINDING only says that the chain goes with the rule that calls it. */
-	if ((flags & ~(uint32_t)(NFT_CHAIN_BASE | NFT_CHAIN_BINDING)) ||
-	    nf_attributes_beyond(attributes, BIT(NFTA_CHAIN_TABLE) | BIT(NFTA_CHAIN_HANDLE) |
-						 BIT(NFTA_CHAIN_NAME) | BIT(NFTA_CHAIN_HOOK) |
-						 BIT(NFTA_CHAIN_POLICY) | BIT(NFTA_CHAIN_USE) |
-						 BIT(NFTA_CHAIN_TYPE) | BIT(NFTA_CHAIN_COUNTERS) |
-						 BIT(NFTA_CHAIN_PAD) | BIT(NFTA_CHAIN_FLAGS) |
-						 BIT(NFTA_CHAIN_ID) | BIT(NFTA_CHAIN_USERDATA)))
-		decoder->ruleset->incomplete = true;
-	return attributes->at[NFTA_CHAIN_HOOK].data ? base_read(decoder, attributes, chain) : 0;
-}
-
-/* ---- sets ---- */
-
-static int set_new(struct decoder *decoder, uint8_t family, const struct nf_attributes *attributes)
-{
-	char name[RULESET_NAME_MAX + 1];
-	struct ruleset_table *table;
-	struct ruleset_set *set;
-	int r;
-
-	r = table_get(decoder, family, attributes->at[NFTA_SET_TABLE], &table);
-	if (r > 0)
-		r = name_get(decoder, attributes->at[NFTA_SET_NAME], name);
-	if (r <= 0)
-		return r;
-	set = ruleset_add_set(table, name);
-	if (!set)
-		return -ENOMEM;
-	return nf_set_read(attributes, set, &decoder->ruleset->incomplete);
-}
-
-static int elements_new(struct decoder *decoder, uint8_t family,
-			const struct nf_attributes *attributes)
-{
-	char name[RULESET_NAME_MAX + 1];
-	struct ruleset_table *table;
-	struct ruleset_set *set;
-	int r;
-
-	r = table_get(decoder, family, attributes->at[NFTA_SET_ELEM_LIST_TABLE], &table);
-	if (r > 0)
-		r = name_get(decoder, attributes->at[NFTA_SET_ELEM_LIST_SET], name);
-	if (r <= 0)
-		return r;
-	set = set_find(decoder, table, name);
-	if (!set)
-		return -EBADMSG;
-	if (nf_attributes_beyond(
-		attributes, BIT(NFTA_SET_ELEM_LIST_TABLE) | BIT(NFTA_SET_ELEM_LIST_SET) |
-				BIT(NFTA_SET_ELEM_LIST_ELEMENTS) | BIT(NFTA_SET_ELEM_LIST_SET_ID)))
-		decoder->ruleset->incomplete = true;
-	/* What packets put there comes and goes, and is not part of the ruleset. */
-	if (set->dynamic)
-		return 0;
-	return nf_elements_read(attributes->at[NFTA_SET_ELEM_LIST_ELEMENTS], set,
-				&decoder->ruleset->incomplete);
-}
-
-/* ---- rules ---- */
-
-/* nft's comment among its other notes. It is shown to people: no control characters. */
-static void comment_read(struct nf_span notes, char *ret_comment)
-{
-	while (notes.len >= 2 && notes.len - 2 >= notes.data[1]) {
-		size_t len = notes.data[1];
-
-		if (notes.data[0] == NOTE_COMMENT) {
-			len = strnlen((const char *)notes.data + 2, len);
-			if (len > RULESET_COMMENT_MAX)
-				len = RULESET_COMMENT_MAX;
-			for (size_t i = 0; i < len; i++) {
-				uint8_t c = notes.data[2 + i];
-
-				ret_comment[i] = c < 0x20 || c == 0x7f || c == '"' ? '?' : (char)c;
-			}
-			ret_comment[len] = '\0';
-			return;
-		}
-		notes.data += 2 + len;
-		notes.len -= 2 + len;
-	}
-}
-
-static int expressions_read(struct nf_span list, struct ruleset_rule *rule)
-{
-	struct ruleset_expression expression;
-	struct nf_span value;
-	uint16_t type;
-	int r;
-
-	while ((r = nf_attribute_next(&list, &type, &value)) > 0) {
-		r = nf_expression_read(value, &expression);
-		if (r < 0)
-			return r;
-		if (!ruleset_add_expression(rule, &expression))
-			return -ENOMEM;
-	}
-	return r;
-}
-
-static const uint32_t rule_known = BIT(NFTA_RULE_TABLE) | BIT(NFTA_RULE_CHAIN) |
-				   BIT(NFTA_RULE_HANDLE) | BIT(NFTA_RULE_EXPRESSIONS) |
-				   BIT(NFTA_RULE_POSITION) | BIT(NFTA_RULE_USERDATA) |
-				   BIT(NFTA_RULE_PAD) | BIT(NFTA_RULE_ID);
-
-static int rule_new(struct decoder *decoder, uint8_t family, const struct nf_attributes *attributes)
-{
-	char name[RULESET_NAME_MAX + 1], comment[RULESET_COMMENT_MAX + 1] = "";
-	struct ruleset_table *table;
-	struct ruleset_chain *chain;
-	struct ruleset_rule *rule;
-	int r;
-
-	r = table_get(decoder, family, attributes->at[NFTA_RULE_TABLE], &table);
-	if (r > 0)
-		r = name_get(decoder, attributes->at[NFTA_RULE_CHAIN], name);
-	if (r <= 0)
-		return r;
-	chain = chain_find(decoder, table, name);
-	if (!chain)
-		return -EBADMSG;
-	comment_read(attributes->at[NFTA_RULE_USERDATA], comment);
-	rule = ruleset_add_rule(chain, comment);
-	if (!rule)
-		return -ENOMEM;
-	if (nf_attributes_beyond(attributes, rule_known))
-		decoder->ruleset->incomplete = true;
-	if (attributes->at[NFTA_RULE_HANDLE].data &&
-	    nf_read_u64(attributes->at[NFTA_RULE_HANDLE], &rule->handle) < 0)
-		return -EBADMSG;
-	return expressions_read(attributes->at[NFTA_RULE_EXPRESSIONS], rule);
-}
-
 /* Objects and flow tables: only that there are some. Both name their table in attribute 1. */
-static int other_new(struct decoder *decoder, uint8_t family,
+static int other_new(struct nf_decoder *decoder, uint8_t family,
 		     const struct nf_attributes *attributes)
 {
 	char name[RULESET_NAME_MAX + 1];
@@ -427,7 +145,7 @@ static int other_new(struct decoder *decoder, uint8_t family,
 	return r < 0 ? r : 0;
 }
 
-static int message_read(struct decoder *decoder, const struct nf_message *message)
+static int message_read(struct nf_decoder *decoder, const struct nf_message *message)
 {
 	struct nf_attributes attributes;
 	struct nf_span bytes;
@@ -450,13 +168,13 @@ static int message_read(struct decoder *decoder, const struct nf_message *messag
 	case NFT_MSG_DELTABLE:
 		return table_delete(decoder, family, &attributes);
 	case NFT_MSG_NEWCHAIN:
-		return chain_new(decoder, family, &attributes);
+		return nf_decode_chain(decoder, family, &attributes);
 	case NFT_MSG_NEWSET:
-		return set_new(decoder, family, &attributes);
+		return nf_decode_set(decoder, family, &attributes);
 	case NFT_MSG_NEWSETELEM:
-		return elements_new(decoder, family, &attributes);
+		return nf_decode_elements(decoder, family, &attributes);
 	case NFT_MSG_NEWRULE:
-		return rule_new(decoder, family, &attributes);
+		return nf_decode_rule(decoder, family, &attributes);
 	case NFT_MSG_NEWOBJ:
 	case NFT_MSG_NEWFLOWTABLE:
 		return other_new(decoder, family, &attributes);
@@ -511,7 +229,7 @@ int nf_decode(struct nf_span bytes, enum ruleset_family family, const char *only
 	      struct ruleset **ret_ruleset)
 {
 	CLEANUP(ruleset_freep) struct ruleset *ruleset = ruleset_new();
-	struct decoder decoder = {.ruleset = ruleset, .family = family, .only = only};
+	struct nf_decoder decoder = {.ruleset = ruleset, .family = family, .only = only};
 	struct nf_message message;
 	int r;
 

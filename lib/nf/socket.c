@@ -10,9 +10,10 @@
 #include <libmnl/libmnl.h>
 #include <linux/netlink.h>
 
-#define RECEIVE_QUEUE_BYTES (8 << 20) /* room for the errors of a batch that is wrong throughout   \
-				       */
-#define WAIT_SECONDS 10               /* answers come at once; this only ends a wait for ever */
+#define RECEIVE_QUEUE_BYTES                                                                        \
+	(8 << 20)       /* room for the errors of a batch that is wrong throughout                 \
+			 */
+#define WAIT_SECONDS 10 /* answers come at once; this only ends a wait for ever */
 
 static int options_set(struct nf_socket *socket)
 {

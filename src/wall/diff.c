@@ -8,9 +8,11 @@
 
 #include <base/json.h>
 #include <linux/if_ether.h>
+#include <netinet/in.h>
 #include <string.h>
 
-#define GROUPS_MAX 100000
+#define GROUPS_MAX   100000
+#define ECHO_REQUEST 8
 
 /* Packets of one kind that only one of the policies allows. */
 struct group {
@@ -77,6 +79,16 @@ static size_t group_find(const struct diff *diff, const struct group *group, boo
 	return low;
 }
 
+/* People ask for connections and pings, not for odd segments: show those if there are any. */
+static bool is_telling(const struct packet *packet)
+{
+	if (packet->protocol == IPPROTO_TCP)
+		return packet_is_opening(packet);
+	if (packet->protocol == IPPROTO_ICMP)
+		return packet->icmp_type == ECHO_REQUEST && !packet->fragment;
+	return !packet->fragment;
+}
+
 static int group_add(struct diff *diff, const struct group *group)
 {
 	bool found;
@@ -84,6 +96,8 @@ static int group_add(struct diff *diff, const struct group *group)
 
 	if (found) {
 		diff->groups[at].classes++;
+		if (!is_telling(&diff->groups[at].example))
+			diff->groups[at].example = group->example;
 		return 0;
 	}
 	if (diff->count == GROUPS_MAX)

@@ -59,13 +59,32 @@ static struct policy_verdict redirection(const struct policy *policy, struct pac
 	return policy_evaluate(policy, &packet);
 }
 
+/* What was asked, in words: the source is not known yet, so the packet is not printed whole. */
+static void print_request(const struct explain_subject *subject, struct buf *out)
+{
+	const struct packet *packet = &subject->packet;
+	bool ipv6 = packet->ethertype == ETH_P_IPV6, ports = packet_has_ports(packet->protocol);
+	const char *name = packet_protocol_name(packet->protocol);
+
+	if (name)
+		buf_puts(out, name);
+	else
+		buf_printf(out, "protocol %u", packet->protocol);
+	buf_puts(out, ipv6 && ports ? " to [" : " to ");
+	packet_address_print(&packet->destination, ipv6, out);
+	if (ports)
+		buf_printf(out, "%s:%u", ipv6 ? "]" : "", packet->destination_port);
+	if (packet->loopback)
+		buf_puts(out, " (this host)");
+}
+
 static void print_json(const struct explain_subject *subject, const struct policy_verdict *verdict,
 		       const struct policy_verdict *then, struct buf *out)
 {
 	struct json json = { .out = out };
 	AUTO_BUF struct buf packet = { .cap = 1024 };
 
-	packet_print(&subject->packet, &packet);
+	print_request(subject, &packet);
 	json_object_begin(&json, NULL);
 	json_string(&json, "sender", subject->sender);
 	json_number(&json, "uid", subject->packet.uid);
@@ -91,7 +110,7 @@ static void print_text(const struct explain_subject *subject, const struct polic
 		       const struct policy_verdict *then, struct buf *out)
 {
 	buf_printf(out, "%s: ", action_name(verdict->action));
-	packet_print(&subject->packet, out);
+	print_request(subject, out);
 	buf_printf(out, "\n  who:   %s\n  why:   %s\n  where: ", subject->sender, verdict->reason);
 	wall_place(&verdict->place, out);
 	buf_puts(out, "\n");

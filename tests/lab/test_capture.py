@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from labkit import capture, client, names
-from labkit.capture import Capture, CaptureLoss, Frame
+from labkit.capture import ETH_P_MARKER, Barrier, Capture, CaptureLoss, Frame
 from labkit.lab import Lab
 
 COUNT = 10_000
@@ -82,6 +82,29 @@ def test_a_lost_frame_is_an_error(bare: Lab, monkeypatch: pytest.MonkeyPatch) ->
     assert len(_numbers(tap.stop())) < 1000
 
 
+def test_the_barrier_goes_through_every_processor(bare: Lab) -> None:
+    router, device = bare.ns(names.ROUTER), names.MARKER_DEVICES[1]
+    processors = len(os.sched_getaffinity(0))
+    barrier = Barrier(router)
+    with Capture(bare, router, device, lambda frame: frame.ethertype == ETH_P_MARKER) as tap:
+        assert len(tap.take()) == processors  # take() has a barrier of its own
+        barrier.wait()
+        assert len(tap.take()) == 2 * processors
+    barrier.close()
+
+
+def test_a_barrier_that_does_not_come_through_is_an_error(
+    bare: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The anti-test: markers that get lost do not count as having arrived."""
+    monkeypatch.setattr(capture, "BARRIER_SECONDS", 0.2)
+    monkeypatch.setattr(names, "MARKER_DEVICES", (names.MARKER_DEVICES[0], "lo"))
+    barrier = Barrier(bare.ns(names.ROUTER))
+    with pytest.raises(TimeoutError, match="marker frames"):
+        barrier.wait()
+    barrier.close()
+
+
 def test_both_directions_are_told_apart(bare: Lab) -> None:
     with Capture(bare) as tap:
         bare.host.call(client.udp_exchange, names.PRINTER_ADDRESS, 7, MARK, user=names.AMNESIA)
@@ -92,7 +115,8 @@ def test_both_directions_are_told_apart(bare: Lab) -> None:
 
 @pytest.mark.parametrize("kind", [0x88B6, 0x0800, 0x86DD, 0x888E, 0x0806], ids=hex)
 def test_raw_frames_are_seen_as_they_were(bare: Lab, kind: int) -> None:
-    data = b"\xff" * 6 + b"\x02\x00\x00\x00\x00\x09" + struct.pack("!H", kind) + MARK.ljust(60, b".")
+    head = b"\xff" * 6 + b"\x02\x00\x00\x00\x00\x09" + struct.pack("!H", kind)
+    data = head + MARK.ljust(60, b".")
     with Capture(bare) as tap:
         bare.host.call(_frame, data)
     assert data in [frame.data for frame in tap.stop() if frame.incoming]

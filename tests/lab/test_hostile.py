@@ -33,7 +33,8 @@ def _is_redirect(frame: Frame) -> bool:
 @pytest.mark.parametrize("attack", [_is_advertisement, _is_redirect])
 def test_attacks_reach_the_host(hostile_lab: Lab, attack) -> None:
     with Capture(hostile_lab) as tap:
-        wait_for(lambda: any(attack(f) and not f.incoming for f in tap.sync()), SECONDS, "an attack")
+        wait_for(lambda: any(attack(f) and not f.incoming for f in tap.sync()), SECONDS,
+                 "an attack")  # fmt: skip
 
 
 def test_an_ordinary_router_attacks_nobody(lab: Lab) -> None:

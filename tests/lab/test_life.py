@@ -116,7 +116,7 @@ def test_a_failed_start_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Lab, "start_services", fail)
     laboratory = Lab(lab_name("-fail"))
-    with pytest.raises(OSError, match="planted"):
+    with pytest.raises(LabError, match="planted"):
         laboratory.up(tor=False)
     assert _remains(laboratory.name) == []
 
@@ -191,7 +191,8 @@ def test_command_up_status_exec_down() -> None:
 
 def test_shell_says_where_one_is_and_hands_on_the_status(small: Lab) -> None:
     result = subprocess.run([COMMAND, "shell", "--name", small.name, "amnesia"], text=True,
-                            input="id -un; pwd; exit 5\n", capture_output=True, check=False)  # fmt: skip
+                            input="id -un; pwd; exit 5\n", capture_output=True,
+                            check=False)  # fmt: skip
     assert result.returncode == 5
     assert "You are amnesia on the host under test" in result.stdout
     assert f"amnesia\n{small.host.home('amnesia')}\n" in result.stdout

@@ -14,7 +14,7 @@ import pytest
 
 from conftest import lab_name
 from labkit import client, names, netns, processes, rules, torcontrol, torkeys
-from labkit.lab import Lab
+from labkit.lab import Lab, LabError
 from labkit.wait import wait_for
 
 AMNESIA = names.AMNESIA
@@ -37,7 +37,8 @@ def test_bootstrapped(lab: Lab) -> None:
 
 def test_all_relays_are_in_the_consensus(lab: Lab) -> None:
     with lab.tor.control() as control:
-        listed = {line.split()[1] for line in control.info("ns/all").splitlines() if line.startswith("r ")}
+        lines = control.info("ns/all").splitlines()
+    listed = {line.split()[1] for line in lines if line.startswith("r ")}
     assert listed == {*names.AUTHORITIES, *names.RELAYS}
 
 
@@ -67,7 +68,8 @@ def test_automap_by_tproxy(bare: Lab) -> None:
     with pytest.raises(ConnectionRefusedError):  # nothing hands it to Tor yet
         bare.host.call(client.http_get, mapped[onion], user=AMNESIA)
     rules.apply(bare, str(names.FIXTURES / "tproxy.nft"))
-    assert bare.host.call(client.http_get, mapped[names.AUTOMAPPED_NAME], user=AMNESIA) in EXIT_BODIES
+    body = bare.host.call(client.http_get, mapped[names.AUTOMAPPED_NAME], user=AMNESIA)
+    assert body in EXIT_BODIES
     body = bare.host.call(client.http_get, mapped[onion], user=AMNESIA)
     assert body.startswith(names.ONION_BODY_START)
 
@@ -142,9 +144,7 @@ def test_cold_then_warm_then_cold_again(cache: Path) -> None:
 def test_an_old_template_is_not_used(cache: Path, lab: Lab) -> None:
     from labkit import tor
 
-    network = lab.tor
-    network._keys = torkeys.directory()
-    template = network._template()
+    template = lab.tor._template()
     template.mkdir()
     for age, used in ((0, True), (tor.TEMPLATE_SECONDS + 1, False)):
         tor._write_meta(template, time.time() - age)
@@ -166,7 +166,8 @@ def test_keys_are_made_anew_when_the_shipped_ones_are_not_valid(
     good = certificate.read_text(encoding="ascii")
     for field, days in (("dir-key-expires", -1), ("dir-key-published", 1)):
         stamp = (datetime.now(timezone.utc) + timedelta(days=days)).strftime("%Y-%m-%d %H:%M:%S")
-        lines = [f"{field} {stamp}" if line.startswith(field) else line for line in good.splitlines()]
+        lines = [f"{field} {stamp}" if line.startswith(field) else line
+                 for line in good.splitlines()]  # fmt: skip
         certificate.write_text("\n".join(lines) + "\n", encoding="ascii")
         assert not torkeys.is_valid(made)
 
@@ -176,9 +177,10 @@ def test_a_tor_that_ends_is_reported_at_once(cache: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(torrc, "_CLIENT", [*torrc._CLIENT, "NoSuchOption 1"])
     laboratory = Lab(lab_name("-broken"))
-    with pytest.raises(RuntimeError, match="(?s)tor-host ended.*NoSuchOption"):
+    with pytest.raises(LabError, match="(?s)tor-host ended.*NoSuchOption"):
         laboratory.up()
     assert not laboratory.state.exists()
+    assert "NoSuchOption" in (cache / "failed-logs" / "tor-host.out").read_text(encoding="utf-8")
 
 
 def test_a_dead_tor_shows_in_the_status(lab: Lab) -> None:

@@ -171,7 +171,9 @@ class Capture:
         self._barrier.wait()
         self._drain()
         if self.drops:
-            raise CaptureLoss(f"{self._device}: the kernel dropped {self.drops} of {self.seen} frames")
+            raise CaptureLoss(
+                f"{self._device}: the kernel dropped {self.drops} of {self.seen} frames"
+            )
         return list(self._frames)
 
     def take(self) -> list[Frame]:

@@ -96,7 +96,7 @@ class Server:
 
 
 def server_socket(device: str) -> socket.socket:
-    """Must be called in the router's namespace. Answers go to everybody: clients have no address."""
+    """To be called in the router's namespace. Answers are broadcast: clients have no address."""
     result = _Broadcasting(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
     result.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
     result.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())

@@ -16,7 +16,8 @@ def query(name: str, kind: int = TYPE_A, identity: int | None = None) -> bytes:
     if identity is None:
         identity = secrets.randbelow(1 << 16)
     labels = b"".join(bytes([len(part)]) + part.encode("ascii") for part in name.split("."))
-    return struct.pack("!6H", identity, 0x0100, 1, 0, 0, 0) + labels + struct.pack("!BHH", 0, kind, 1)
+    head = struct.pack("!6H", identity, 0x0100, 1, 0, 0, 0)
+    return head + labels + struct.pack("!BHH", 0, kind, 1)
 
 
 def addresses(response: bytes) -> list[str]:

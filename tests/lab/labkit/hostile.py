@@ -26,7 +26,8 @@ async def run(ns: str) -> None:
     """Never returns."""
     bridge = names.ROUTER_BRIDGE
     # Redirects work only towards a gateway that answers ARP.
-    addresses = (f"{names.HOSTILE_GATEWAY}/32", f"{_ROUTER_LINK_LOCAL}/64", f"{names.HOSTILE_RESOLVER6}/64")
+    addresses = (f"{names.HOSTILE_GATEWAY}/32", f"{_ROUTER_LINK_LOCAL}/64",
+                 f"{names.HOSTILE_RESOLVER6}/64")  # fmt: skip
     netns.ip_batch((f"addr replace {a} dev {bridge} nodad" for a in addresses), ns=ns)
     output = netns.run_in(ns, _raw_socket, bridge)
     while True:
@@ -54,7 +55,8 @@ def router_advertisement() -> bytes:
 def redirect(victim: str, mac: str) -> bytes:
     """ICMP redirect for the web server, as an answer to an echo reply that @victim never sent:
     for that kind of packet the kernel asks for no socket of its own before it believes."""
-    inner = _ipv4(victim, names.WEB_ADDRESS, socket.IPPROTO_ICMP, struct.pack("!BBHHH", 0, 0, 0, 1, 1))
+    echo_reply = struct.pack("!BBHHH", 0, 0, 0, 1, 1)
+    inner = _ipv4(victim, names.WEB_ADDRESS, socket.IPPROTO_ICMP, echo_reply)
     body = struct.pack("!BBH4s", 5, 1, 0, socket.inet_aton(names.HOSTILE_GATEWAY)) + inner
     body = body[:2] + struct.pack("!H", checksum(body)) + body[4:]
     packet = _ipv4(names.ROUTER_ADDRESS, victim, socket.IPPROTO_ICMP, body)
@@ -90,7 +92,7 @@ def _ipv4(source: str, destination: str, protocol: int, payload: bytes) -> bytes
 
 
 def _ipv6_icmp(source: str, destination: str, body: bytes) -> bytes:
-    ends = socket.inet_pton(socket.AF_INET6, source) + socket.inet_pton(socket.AF_INET6, destination)
+    ends = b"".join(socket.inet_pton(socket.AF_INET6, end) for end in (source, destination))
     pseudo = ends + struct.pack("!II", len(body), socket.IPPROTO_ICMPV6)
     body = body[:2] + struct.pack("!H", checksum(pseudo + body)) + body[4:]
     # Hop limit 255: the receiver checks that no router was in between.

@@ -7,6 +7,7 @@ directory under /run is made first and removed last, so that what a crash leaves
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -19,6 +20,7 @@ from pathlib import Path
 from . import kernel, mounts, names, netns, processes
 from .host import Host
 from .topology import Topology
+from .tor import TorNetwork
 from .wait import wait_for
 
 SERVICES_SECONDS = 30.0
@@ -47,11 +49,8 @@ class Lab:
         self.topology = Topology(name)
         self.host = Host(self)
 
-    # Imported where it is used: a lab without Tor needs none of it.
-    @property
-    def tor(self):
-        from .tor import TorNetwork
-
+    @functools.cached_property
+    def tor(self) -> TorNetwork:
         return TorNetwork(self)
 
     def ns(self, node: str) -> str:
@@ -76,9 +75,12 @@ class Lab:
             ) from None
         try:
             self._build(tor, hostile)
-        except BaseException:
+        except BaseException as error:
+            kept = self._keep_logs()
             self.down(keep_template=False)
-            raise
+            if not isinstance(error, Exception):
+                raise
+            raise LabError(f"{error}\n(the logs of this attempt are in {kept})") from error
         return self
 
     def down(self, keep_template: bool = True) -> None:
@@ -132,6 +134,14 @@ class Lab:
             raise LabError(f"{error}\n{_tail(log)}") from None
         finally:
             os.close(read)
+
+    def _keep_logs(self) -> Path:
+        """Of the last attempt that failed; a lab that is gone cannot be asked."""
+        kept = names.CACHE_DIRECTORY / "failed-logs"
+        shutil.rmtree(kept, ignore_errors=True)
+        if self.logs.is_dir():
+            shutil.copytree(self.logs, kept)
+        return kept
 
     def _inmates(self) -> list[processes.Process]:
         """Whatever else still lives in the lab, ourselves and our callers excepted: processes in

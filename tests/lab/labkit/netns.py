@@ -29,7 +29,8 @@ def exists(ns: str) -> bool:
 def names(prefix: str) -> list[str]:
     if not NETNS_DIRECTORY.is_dir():
         return []
-    return sorted(entry.name for entry in NETNS_DIRECTORY.iterdir() if entry.name.startswith(prefix))
+    found = (entry.name for entry in NETNS_DIRECTORY.iterdir())
+    return sorted(name for name in found if name.startswith(prefix))
 
 
 @contextmanager
@@ -77,7 +78,7 @@ def run_in(ns: str, function: Callable[..., T], *arguments: Any) -> T:
 
 
 def ip_batch(lines: Iterable[str], ns: str | None = None, family: str | None = None) -> None:
-    """Run lines of ip(8) commands in one process; @family is "-4" or "-6", else told by the text."""
+    """Run lines of ip(8) commands in one process. @family: "-4" or "-6"; else the text tells."""
     text = "\n".join(lines) + "\n"
     command = ["ip"] + ([family] if family else [])
     command += (["-n", ns] if ns else []) + ["-batch", "-"]

@@ -83,7 +83,7 @@ def _ipv4(traffic: Traffic, owner: str) -> bool:
     if owner in (names.CLEARNET, names.CLEARNET_NET):
         # F3, F4: "has the network, TCP and UDP": every address of a host, of whatever network.
         # Groups and broadcasts are not hosts.
-        if traffic.protocol in ("tcp", "udp") and where in ("internet", "lan", "shared", "link-local"):
+        if traffic.protocol in ("tcp", "udp") and where not in ("multicast", "broadcast"):
             return True
     if owner == names.DEBIAN_TOR and traffic.protocol == "tcp" and where == "internet":
         return True  # F2

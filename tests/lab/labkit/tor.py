@@ -8,6 +8,7 @@ the template is too old, or does not work in time, the slow start is taken.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -55,11 +56,14 @@ class TorNetwork:
         self._lab = lab
         self._root = lab.state / "tor"
 
+    @functools.cached_property
+    def _keys(self) -> Path:
+        return torkeys.directory()
+
     # Starting ---------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Return when the client is at 100 %, and an exit and the onion service answer."""
-        self._keys = torkeys.directory()
         template = self._template()
         if _age(template) < TEMPLATE_SECONDS:
             try:
@@ -74,7 +78,7 @@ class TorNetwork:
                 return
             except IncompleteConsensus as error:
                 self._lab.progress(f"{error}; starting afresh, with more time before the vote")
-        raise RuntimeError(f"{VOTE_LEADS[-1]} s were not enough for the relays to introduce themselves")
+        raise RuntimeError("the relays do not introduce themselves in time for the vote")
 
     def _start_warm(self, template: Path) -> None:
         self._lab.progress("starting Tor from the template")
@@ -126,11 +130,12 @@ class TorNetwork:
             self._require_running()
             return all(self._consensus(node) for node in names.AUTHORITIES)
 
-        wait_for(agreed, lead + CONSENSUS_SECONDS, f"a consensus (see {self._lab.logs})")
+        wait_for(agreed, lead + CONSENSUS_SECONDS, "a consensus")
         for node in names.AUTHORITIES:
             missing = set(_VOTERS) - set(_ROUTER.findall(self._consensus(node)))
             if missing:
-                raise IncompleteConsensus(f"the first consensus misses {', '.join(sorted(missing))}")
+                listed = ", ".join(sorted(missing))
+                raise IncompleteConsensus(f"the first consensus misses {listed}")
 
     def _await_relays(self) -> None:
         """Clients ask the relays for what these have from the authorities. Those that asked in
@@ -143,7 +148,7 @@ class TorNetwork:
             self._require_running()
             return all(torcontrol.bootstrap(self.control_socket(n))[0] == 100 for n in _VOTERS)
 
-        wait_for(ready, RELAY_SECONDS, f"all relays at 100 % (see {self._lab.logs})")
+        wait_for(ready, RELAY_SECONDS, "all relays at 100 %")
 
     def _launch_onion(self) -> None:
         """Start the onion service, and listen from the start for its descriptor being stored."""
@@ -190,7 +195,7 @@ class TorNetwork:
             show(state)
             return state[0] == 100
 
-        wait_for(done, seconds, f"Tor at 100 % (see {self.places(names.HOST).log})")
+        wait_for(done, seconds, "Tor at 100 %")
 
     def _await_answers(self, seconds: float) -> None:
         """A circuit is not yet a way to everywhere: the exits must have found their name server,
@@ -254,7 +259,6 @@ class TorNetwork:
 
     def start_bridge_client(self) -> None:
         """On the guest node, a Tor that knows the network by the obfs4 bridge only."""
-        self._keys = torkeys.directory()
         line = wait_for(self._try_bridge_line, BRIDGE_SECONDS, "the bridge's line")
         self.places(BRIDGE_CLIENT).data.mkdir()
         self._prepare(BRIDGE_CLIENT, [f"Bridge {line}"])
@@ -308,7 +312,8 @@ class TorNetwork:
                     "setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--",
                     *argv]  # fmt: skip
         env = self._lab.host.environment(names.ROOT) | {"HOME": "/nonexistent"}
-        self._lab.registry.start(_label(node), argv, self._lab.logs / f"{_label(node)}.out", env=env)
+        log = self._lab.logs / f"{_label(node)}.out"
+        self._lab.registry.start(_label(node), argv, log, env=env)
 
     def _clear(self) -> None:
         """End whatever an earlier attempt left."""
@@ -330,7 +335,6 @@ class TorNetwork:
 
     def save_template(self) -> None:
         """Keep the data directories of a network that worked and has been stopped."""
-        self._keys = torkeys.directory()
         template = self._template()
         match = _VALID_UNTIL.search(self._consensus(names.AUTHORITIES[0]))
         if not match or any(not self.places(n).data.is_dir() for n in names.TOR_NODES):

@@ -144,7 +144,8 @@ _CLIENT = [
     f"SocksPort 127.0.0.1:{names.TOR_SOCKS_PORT} IsolateDestAddr IsolateDestPort",
     f"SocksPort 127.0.0.1:{names.TOR_SOCKS_SYSTEM_PORT} IsolateDestAddr IsolateDestPort",
     f"SocksPort 127.0.0.1:{names.TOR_SOCKS_DOWNLOAD_PORT} IsolateDestAddr IsolateDestPort",
-    f"SocksPort 127.0.0.1:{names.TOR_SOCKS_BROWSER_PORT} IsolateSOCKSAuth KeepAliveIsolateSOCKSAuth",
+    f"SocksPort 127.0.0.1:{names.TOR_SOCKS_BROWSER_PORT} "
+    "IsolateSOCKSAuth KeepAliveIsolateSOCKSAuth",
     f"TransPort 127.0.0.1:{names.TOR_TRANS_PORT}",
     "TransProxyType TPROXY",
     f"DNSPort 127.0.0.1:{names.DNS_PORT}",

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "fields.h"
+
+#include <string.h>
+
+#include <linux/netfilter/nf_tables.h>
+
+static uint32_t register_to_kernel(uint8_t reg)
+{
+	return (uint32_t)reg + NFT_REG32_00;
+}
+
+static void number_write(struct nf_writer *writer, const struct nf_field *field,
+			 const uint8_t *member)
+{
+	uint32_t small;
+	uint64_t big;
+
+	switch ((int)field->form) {
+	case FIELD_U8:
+		if (field->need != FIELD_OPTIONAL || *member)
+			nf_put_u8(writer, field->attribute, *member);
+		break;
+	case FIELD_U32:
+		memcpy(&small, member, sizeof(small));
+		if (field->max && small > field->max)
+			nf_writer_fail(writer, -EINVAL);
+		if (field->need != FIELD_OPTIONAL || small)
+			nf_put_u32(writer, field->attribute, small);
+		break;
+	case FIELD_U64:
+		memcpy(&big, member, sizeof(big));
+		if (field->need != FIELD_OPTIONAL || big)
+			nf_put_u64(writer, field->attribute, big);
+		break;
+	default: /* FIELD_BIT, FIELD_ZERO */
+		small = field->form == FIELD_BIT && *member;
+		if (field->need != FIELD_OPTIONAL || small)
+			nf_put_u32(writer, field->attribute, small);
+		break;
+	}
+}
+
+static void name_write(struct nf_writer *writer, const struct nf_field *field, const char *name)
+{
+	if (nf_name_valid(name, RULESET_NAME_MAX + 1))
+		nf_put_text(writer, field->attribute, name);
+	else
+		nf_writer_fail(writer, -EINVAL);
+}
+
+static void value_member_write(struct nf_writer *writer, const struct nf_field *field,
+			       const uint8_t *member)
+{
+	struct ruleset_value value;
+
+	memcpy(&value, member, sizeof(value));
+	nf_value_write(writer, field->attribute, &value);
+}
+
+static void register_write(struct nf_writer *writer, const struct nf_field *field,
+			   const struct ruleset_expression *e, uint8_t reg)
+{
+	bool verdict = e->kind == RULESET_LOOKUP ? e->lookup.verdict_map
+						 : e->immediate.verdict.code != RULESET_NONE;
+
+	switch ((int)field->form) {
+	case FIELD_REGISTER:
+		break;
+	case FIELD_REGISTER_OR_NONE:
+		if ((int8_t)reg < 0)
+			return;
+		break;
+	case FIELD_MAP_REGISTER:
+		if (!e->lookup.map)
+			return;
+		if (verdict) {
+			nf_put_u32(writer, field->attribute, NFT_REG_VERDICT);
+			return;
+		}
+		break;
+	default: /* FIELD_RESULT_REGISTER */
+		if (verdict) {
+			nf_put_u32(writer, field->attribute, NFT_REG_VERDICT);
+			return;
+		}
+		break;
+	}
+	nf_put_u32(writer, field->attribute, register_to_kernel(reg));
+}
+
+static void field_write(struct nf_writer *writer, const struct nf_field *field,
+			const struct ruleset_expression *e)
+{
+	const uint8_t *member = (const uint8_t *)e + field->offset;
+
+	switch (field->form) {
+	case FIELD_U8:
+	case FIELD_U32:
+	case FIELD_U64:
+	case FIELD_BIT:
+	case FIELD_ZERO:
+		number_write(writer, field, member);
+		break;
+	case FIELD_NAME:
+		name_write(writer, field, (const char *)member);
+		break;
+	case FIELD_DATA:
+		value_member_write(writer, field, member);
+		break;
+	case FIELD_REGISTER:
+	case FIELD_REGISTER_OR_NONE:
+	case FIELD_MAP_REGISTER:
+	case FIELD_RESULT_REGISTER:
+		register_write(writer, field, e, *member);
+		break;
+	case FIELD_RESULT:
+		if (e->immediate.verdict.code != RULESET_NONE)
+			nf_verdict_write(writer, field->attribute, &e->immediate.verdict);
+		else
+			nf_value_write(writer, field->attribute, &e->immediate.value);
+		break;
+	case FIELD_PAD:
+	case FIELD_END:
+		break;
+	}
+}
+
+void nf_expression_write(struct nf_writer *writer, const struct ruleset_expression *expression)
+{
+	const struct nf_kind *kind = NULL;
+
+	for (size_t i = 0; i < NF_KINDS; i++)
+		if (nf_kinds[i].kind == expression->kind)
+			kind = &nf_kinds[i];
+	if (!kind || !nf_expression_sound(expression)) {
+		nf_writer_fail(writer, -EINVAL);
+		return;
+	}
+	nf_nest_begin(writer, NFTA_LIST_ELEM);
+	nf_put_text(writer, NFTA_EXPR_NAME, kind->name);
+	nf_nest_begin(writer, NFTA_EXPR_DATA);
+	for (const struct nf_field *field = kind->fields; field->form != FIELD_END; field++)
+		field_write(writer, field, expression);
+	nf_nest_end(writer);
+	nf_nest_end(writer);
+}
