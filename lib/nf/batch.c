@@ -114,6 +114,9 @@ static void complain(struct diag *diag, struct nf_span batch, uint32_t sequence,
 		 subject.index, subject.what, subject.name[0] ? " " : "", subject.name,
 		 subject.table[0] ? (subject.name[0] ? " of table " : " ") : "", subject.table,
 		 description ? description : "unknown error", text[0] ? ": " : "", text);
+	if (error == -EPERM)
+		diag_hint(diag, "another process may own the table, or the right to change the "
+				"network (CAP_NET_ADMIN) is missing");
 }
 
 /* ---- sending ---- */

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Any bytes as the kernel's dump. What is understood must survive: written as a batch and read
- * again it is the same.
+ * again it is the same. Each message is read as a refusal, too.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "codec.h"
+#include "socket.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -29,6 +31,17 @@ static void compare(const struct ruleset *a, const struct ruleset *b)
 		}
 }
 
+static void read_answers(struct nf_span bytes)
+{
+	struct nf_message message;
+	char text[64];
+	int error;
+
+	while (nf_message_next(&bytes, &message) > 0)
+		if (nf_answer_read(&message, &error, text, sizeof(text)) == 0)
+			REQUIRE(error <= 0 && strnlen(text, sizeof(text)) < sizeof(text));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct nf_batch_options options = {.device_prefix = true};
@@ -36,6 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	AUTO_BUF struct buf batch = {.cap = NF_BATCH_MAX};
 	int r;
 
+	read_answers((struct nf_span){data, size});
 	r = nf_decode((struct nf_span){data, size}, 0, NULL, &first);
 	REQUIRE(r == 0 || r == -EBADMSG || r == -ENOMEM || r == -ESTALE);
 	REQUIRE((r == 0) == (first != NULL));

@@ -35,8 +35,10 @@ struct nf_batch_options {
 /*
  * The bytes that replace (or create) every table of @ruleset in one transaction: what was in tables
  * of these names goes, other tables stay. Valid at any generation, so that it may be kept and sent
- * later. @out has cap NF_BATCH_MAX or less. Deterministic. Returns 0, -E2BIG, -ENOMEM, -EINVAL
- * (an expression that cannot be written).
+ * later. @out has cap NF_BATCH_MAX or less. Deterministic. A chain bound by names reads back with
+ * these names, not as `every_device`. Returns 0, -E2BIG, -ENOMEM, -EINVAL (something that cannot be
+ * written, an incomplete or empty ruleset, a chain for every device without any); after a failure
+ * what is in @out is of no use.
  */
 MUST_CHECK int nf_batch_build(const struct ruleset *ruleset, const struct nf_batch_options *options,
 			      struct buf *out);
@@ -47,7 +49,8 @@ MUST_CHECK int nf_batch_remove(const struct ruleset *ruleset, struct buf *out);
 /*
  * Send a batch and wait for every answer. All of it is done, or nothing. Returns 0, or -errno: the
  * kernel's first complaint, with what it concerned in @diag (message index, kind, name).
- * -ENOBUFS from a full receive buffer is not a verdict: the caller must read back.
+ * -ENOBUFS (answers were lost) is not a verdict: the caller must read back. -EBADMSG: these bytes
+ * are not a batch, and nothing was sent.
  */
 MUST_CHECK int nf_batch_send(struct nf_socket *socket, const void *batch, size_t len,
 			     struct diag *diag);
@@ -66,7 +69,8 @@ MUST_CHECK int nf_batch_check(const void *batch, size_t len, const char *name);
 MUST_CHECK int nf_read(struct nf_socket *socket, unsigned tries, uint32_t *ret_generation,
 		       struct ruleset **ret_ruleset);
 
-/* The same, one table only; -ENOENT if it does not exist. */
+/* The same, one table only; -ENOENT if it does not exist, -EINVAL if no table of ours could have
+ * that name. `incomplete` tells of this table alone. */
 MUST_CHECK int nf_read_table(struct nf_socket *socket, enum ruleset_family family, const char *name,
 			     struct ruleset **ret_ruleset);
 

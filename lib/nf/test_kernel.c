@@ -19,6 +19,7 @@
 #include <linux/netlink.h>
 
 #define WRITER_SECONDS 60
+#define TABLE_PERSIST  4 /* NFT_TABLE_F_PERSIST, not in older headers */
 
 static const struct nf_batch_options by_prefix = {.device_prefix = true};
 
@@ -156,6 +157,40 @@ static void test_remove(void **state)
 	/* Nothing to remove is no failure. */
 	kernel_send(socket, &removal);
 	kernel_require_held(socket, other);
+}
+
+/* Who owns a table may replace it, nobody else may touch it; it outlives its owner, who may take it
+ * up again. (Linux 6.9.) */
+static void test_owned_table(void **state)
+{
+	struct nf_socket *first = kernel_need(state);
+	CLEANUP(nf_closep) struct nf_socket *owner = NULL, *heir = NULL;
+	CLEANUP(ruleset_freep) struct ruleset *sample = sample_large(10, true);
+	AUTO_BUF struct buf batch = {.cap = NF_BATCH_MAX}, removal = {.cap = NF_BATCH_MAX};
+	struct diag diag = {0};
+	int r;
+
+	sample->tables[0].flags = NFT_TABLE_F_OWNER | TABLE_PERSIST;
+	assert_int_equal(nf_batch_build(sample, &kernel_by_name, &batch), 0);
+	assert_int_equal(nf_batch_remove(sample, &removal), 0);
+	assert_int_equal(nf_open(&owner), 0);
+	r = nf_batch_send(owner, batch.data, batch.len, &diag);
+	if (r == -EOPNOTSUPP) {
+		print_message("# this kernel has no tables that outlive their owner\n");
+		skip();
+	}
+	assert_int_equal(r, 0);
+	kernel_send(owner, &batch);
+	assert_int_equal(nf_batch_send(first, batch.data, batch.len, &diag), -EPERM);
+	assert_int_equal(nf_batch_send(first, removal.data, removal.len, &diag), -EPERM);
+	assert_non_null(strstr(diag.hint, "own"));
+	kernel_require_held(first, sample);
+	owner = nf_close(owner);
+	kernel_require_held(first, sample);
+	assert_int_equal(nf_open(&heir), 0);
+	kernel_send(heir, &batch);
+	assert_int_equal(nf_batch_send(first, removal.data, removal.len, &diag), -EPERM);
+	kernel_send(heir, &removal);
 }
 
 /* ---- all or nothing ---- */
@@ -377,6 +412,7 @@ int main(void)
 	    KERNEL_TEST(test_read_notices_a_change),
 	    KERNEL_TEST(test_large_sets),
 	    KERNEL_TEST(test_remove),
+	    KERNEL_TEST(test_owned_table),
 	    KERNEL_TEST(test_error_in_the_middle),
 	    KERNEL_TEST(test_error_at_the_end),
 	    KERNEL_TEST(test_not_a_batch),

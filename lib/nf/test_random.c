@@ -74,6 +74,41 @@ static void draw_set_use(uint64_t *state, struct ruleset_expression *e)
 		e->lookup.destination = draw_register(state, 4);
 }
 
+/* Kinds that move or compare @len bytes from or to @reg. */
+static void draw_bytes(uint64_t *state, struct ruleset_expression *e, size_t len, uint8_t reg)
+{
+	switch ((int)e->kind) {
+	case RULESET_PAYLOAD:
+		e->payload.base = RULESET_LINK + draw(state, 3);
+		e->payload.offset = draw(state, 256);
+		e->payload.len = (uint32_t)len;
+		e->payload.reg = reg;
+		break;
+	case RULESET_COMPARE:
+		e->compare.reg = reg;
+		e->compare.operator= RULESET_EQUAL + draw(state, 6);
+		e->compare.value = draw_value(state, len);
+		break;
+	case RULESET_BITWISE:
+		e->bitwise.source = reg;
+		e->bitwise.reg = draw_register(state, len);
+		e->bitwise.len = (uint32_t)len;
+		e->bitwise.mask = draw_value(state, len);
+		e->bitwise.xor = draw_value(state, len);
+		break;
+	case RULESET_RANGE:
+		e->range.reg = reg;
+		e->range.operator= RULESET_EQUAL + draw(state, 2);
+		e->range.from = draw_value(state, len);
+		e->range.to = draw_value(state, len);
+		break;
+	default: /* RULESET_IMMEDIATE */
+		e->immediate.reg = reg;
+		e->immediate.value = draw_value(state, len);
+		break;
+	}
+}
+
 static struct ruleset_expression draw_expression(uint64_t *state)
 {
 	struct ruleset_expression e = {.kind = RULESET_META + draw(state, RULESET_COUNTER)};
@@ -85,41 +120,15 @@ static struct ruleset_expression draw_expression(uint64_t *state)
 		e.meta.key = draw(state, 40);
 		e.meta.reg = reg;
 		break;
-	case RULESET_PAYLOAD:
-		e.payload.base = RULESET_LINK + draw(state, 3);
-		e.payload.offset = draw(state, 256);
-		e.payload.len = (uint32_t)len;
-		e.payload.reg = reg;
-		break;
-	case RULESET_COMPARE:
-		e.compare.reg = reg;
-		e.compare.operator= RULESET_EQUAL + draw(state, 6);
-		e.compare.value = draw_value(state, len);
-		break;
-	case RULESET_BITWISE:
-		e.bitwise.source = reg;
-		e.bitwise.reg = draw_register(state, len);
-		e.bitwise.len = (uint32_t)len;
-		e.bitwise.mask = draw_value(state, len);
-		e.bitwise.xor = draw_value(state, len);
-		break;
-	case RULESET_RANGE:
-		e.range.reg = reg;
-		e.range.operator= RULESET_EQUAL + draw(state, 2);
-		e.range.from = draw_value(state, len);
-		e.range.to = draw_value(state, len);
-		break;
 	case RULESET_LOOKUP:
 	case RULESET_DYNSET:
 		draw_set_use(state, &e);
 		break;
 	case RULESET_IMMEDIATE:
-		if (draw(state, 2)) {
+		if (draw(state, 2))
 			e.immediate.verdict = draw_verdict(state);
-		} else {
-			e.immediate.reg = reg;
-			e.immediate.value = draw_value(state, len);
-		}
+		else
+			draw_bytes(state, &e, len, reg);
 		break;
 	case RULESET_REJECT:
 		e.reject.type = draw(state, 3);
@@ -134,6 +143,12 @@ static struct ruleset_expression draw_expression(uint64_t *state)
 		e.tproxy.family = draw(state, 2) ? RULESET_IPV4 : RULESET_IPV6;
 		e.tproxy.address_reg = (int8_t)((int)draw(state, 17) - 1);
 		e.tproxy.port_reg = (int8_t)draw(state, 16);
+		break;
+	case RULESET_PAYLOAD:
+	case RULESET_COMPARE:
+	case RULESET_BITWISE:
+	case RULESET_RANGE:
+		draw_bytes(state, &e, len, reg);
 		break;
 	case RULESET_COUNTER:
 	case RULESET_UNKNOWN:

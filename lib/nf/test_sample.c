@@ -95,7 +95,7 @@ static void add_rule(struct ruleset_chain *chain, const char *comment,
 	}
 #define LOOKUP(name, r)                                                                            \
 	{                                                                                          \
-		.kind = RULESET_LOOKUP, .lookup = {.set = name, .reg = (r) }                       \
+		.kind = RULESET_LOOKUP, .lookup = {.set = #name, .reg = (r) }                      \
 	}
 
 /* ---- sets ---- */
@@ -157,9 +157,10 @@ static void add_maps(struct ruleset_table *table)
 
 	set->map = set->verdict_map = true;
 	set->data_type = TYPE_VERDICT;
-	for (uint8_t i = 0; i < ARRAY_SIZE(verdicts); i++)
-		must(ruleset_add_element(set, &(struct ruleset_element){.key = VALUE(i, 3, 0, 0),
-									.verdict = verdicts[i]}));
+	for (size_t i = 0; i < ARRAY_SIZE(verdicts); i++)
+		must(ruleset_add_element(
+		    set, &(struct ruleset_element){.key = VALUE((uint8_t)i, 3, 0, 0),
+						   .verdict = verdicts[i]}));
 	set = add_set(table, "port_of", TYPE_UID, 4);
 	set->map = true;
 	set->data_type = TYPE_SERVICE;
@@ -230,18 +231,18 @@ static void fill_output(struct ruleset_chain *chain)
 	     {.kind = RULESET_LOOKUP,
 	      .lookup = {.set = "port_of", .reg = 4, .map = true, .destination = 5}},
 	     COMPARE(5, RULESET_EQUAL, 0x23, 0x50), DO(RULESET_DROP));
-	RULE(chain, "", META(NFT_META_L4PROTO, 0), LOOKUP("__set0", 0), DO(RULESET_RETURN));
+	RULE(chain, "", META(NFT_META_L4PROTO, 0), LOOKUP(__set0, 0), DO(RULESET_RETURN));
 	RULE(chain, "", PAYLOAD(RULESET_NETWORK, 16, 4, 0),
 	     {.kind = RULESET_LOOKUP, .lookup = {.set = "edges", .inverted = true}},
 	     REJECT(NFT_REJECT_TCP_RST, 0));
-	RULE(chain, "", PAYLOAD(RULESET_NETWORK, 16, 4, 1), LOOKUP("everything", 1),
+	RULE(chain, "", PAYLOAD(RULESET_NETWORK, 16, 4, 1), LOOKUP(everything, 1),
 	     REJECT(NFT_REJECT_ICMPX_UNREACH, NFT_REJECT_ICMPX_PORT_UNREACH));
 	RULE(chain, "", META(NFT_META_NFPROTO, 0), COMPARE(0, RULESET_NOT_EQUAL, 10),
 	     REJECT(NFT_REJECT_ICMP_UNREACH, 3));
 	RULE(chain, "", PAYLOAD(RULESET_NETWORK, 16, 4, 4), PAYLOAD(RULESET_TRANSPORT, 2, 2, 5),
-	     LOOKUP("areas", 4), CALL(RULESET_JUMP, "leaf"));
+	     LOOKUP(areas, 4), CALL(RULESET_JUMP, "leaf"));
 	RULE(chain, "", PAYLOAD(RULESET_NETWORK, 12, 8, 0), PAYLOAD(RULESET_TRANSPORT, 2, 2, 2),
-	     LOOKUP("triples", 0), CALL(RULESET_GOTO, "leaf"));
+	     LOOKUP(triples, 0), CALL(RULESET_GOTO, "leaf"));
 	RULE(chain, "", PAYLOAD(RULESET_NETWORK, 16, 4, 0), PAYLOAD(RULESET_TRANSPORT, 2, 2, 1),
 	     {.kind = RULESET_DYNSET,
 	      .dynset = {.set = "expected", .reg = 0, .update = true, .timeout_ms = 4000}});
@@ -251,8 +252,7 @@ static void fill_output(struct ruleset_chain *chain)
 
 static void fill_leaf(struct ruleset_chain *chain)
 {
-	RULE(chain, "", PAYLOAD(RULESET_TRANSPORT, 2, 2, 0), LOOKUP("ports", 0),
-	     DO(RULESET_ACCEPT));
+	RULE(chain, "", PAYLOAD(RULESET_TRANSPORT, 2, 2, 0), LOOKUP(ports, 0), DO(RULESET_ACCEPT));
 	RULE(chain, "", PAYLOAD(RULESET_TRANSPORT, 2, 2, 0),
 	     {.kind = RULESET_LOOKUP,
 	      .lookup = {.set = "line_map", .map = true, .verdict_map = true}});

@@ -5,6 +5,8 @@
 #include <linux/if_ether.h>
 #include <string.h>
 
+#define IP_OPTION_NONE 1 /* "no operation" */
+
 #ifndef IPPROTO_DCCP
 #define IPPROTO_DCCP 33
 #endif
@@ -117,6 +119,8 @@ static void print_ip(const struct packet *packet, struct buf *out)
 		buf_puts(out, name);
 	else
 		buf_printf(out, "protocol %u", packet->protocol);
+	if (packet->options)
+		buf_puts(out, ipv6 ? " after extension headers" : " with IP options");
 	if (packet->fragment)
 		buf_puts(out, " fragment");
 	else if (packet->protocol == IPPROTO_TCP)
@@ -189,14 +193,16 @@ static uint16_t encode_transport(const struct packet *packet, uint8_t *at)
 
 static void encode_ip4(const struct packet *packet, struct packet_bytes *bytes)
 {
-	bytes->data[0] = 0x45;
-	bytes->len = 20;
+	uint16_t header = (uint16_t)(20 + 4 * packet->options);
+
+	bytes->data[0] = (uint8_t)(0x40 | header / 4);
+	memset(bytes->data + 20, IP_OPTION_NONE, header - 20u);
 	if (packet->fragment) {
 		put16(bytes->data + 6, 185);
-		bytes->len = 28;
+		bytes->len = (uint16_t)(header + 8);
 	} else {
-		bytes->transport_offset = 20;
-		bytes->len = (uint16_t)(20 + encode_transport(packet, bytes->data + 20));
+		bytes->transport_offset = header;
+		bytes->len = (uint16_t)(header + encode_transport(packet, bytes->data + header));
 	}
 	put16(bytes->data + 2, bytes->len);
 	bytes->data[8] = 64;
@@ -220,10 +226,15 @@ static void encode_ip6(const struct packet *packet, struct packet_bytes *bytes)
 		put16(bytes->data + 42, 185 << 3);
 		bytes->len = 56;
 	} else {
+		if (packet->options) {
+			bytes->data[6] = IPPROTO_DSTOPTS;
+			bytes->data[header] = packet->protocol;
+			header = 48;
+		}
 		bytes->transport_offset = header;
 		bytes->len = (uint16_t)(header + encode_transport(packet, bytes->data + header));
 	}
-	put16(bytes->data + 4, (uint16_t)(bytes->len - header));
+	put16(bytes->data + 4, (uint16_t)(bytes->len - 40));
 }
 
 static void encode_arp(const struct packet *packet, struct packet_bytes *bytes)

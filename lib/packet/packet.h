@@ -57,7 +57,10 @@ struct packet {
 
 	/* The rest only where ethertype is ETH_P_IP or ETH_P_IPV6. */
 	uint8_t protocol; /* IPPROTO_* */
-	bool fragment;	  /* not the first fragment: no ports, flags or types can be read */
+	bool fragment;	  /* not the first fragment: it has no ports, flags or types, and what the
+			   * kernel reads in their place is the payload */
+	uint8_t options;  /* IPv4: 4-byte words of options in the header, 0 to 10; IPv6: 1 if an
+			   * extension header comes first, for which destination options stand */
 	struct packet_address source, destination;
 	uint16_t source_port, destination_port; /* TCP, UDP, UDP-Lite, SCTP, DCCP; host order */
 	uint8_t tcp_flags;			/* PACKET_TCP_* */

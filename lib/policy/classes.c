@@ -198,8 +198,11 @@ static int walk_others(const struct walk *walk, struct packet packet)
 	bool ipv6 = packet.ethertype == ETH_P_IPV6;
 	int r = 0;
 
+	/* The kernel puts IPv4 fragments together before its input hook. */
 	packet.fragment = true;
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(fragmented); i++) {
+		if (packet.path == PACKET_INPUT && !ipv6)
+			break;
 		packet.protocol = fragmented[i];
 		r = emit(walk, packet);
 	}
@@ -223,6 +226,28 @@ static int walk_others(const struct walk *walk, struct packet packet)
 	return r;
 }
 
+/* Headers with options, of each length, before TCP, UDP and a later fragment. */
+static int walk_options(const struct walk *walk, struct packet packet)
+{
+	static const uint8_t protocols[] = {IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDP};
+	uint8_t most = packet.ethertype == ETH_P_IPV6 ? 1 : 10;
+	int r = 0;
+
+	packet.source_port = SOURCE_PORT;
+	packet.destination_port = 443;
+	packet.tcp_flags = PACKET_TCP_SYN;
+	for (packet.options = 1; packet.options <= most; packet.options++) {
+		for (size_t i = 0; r == 0 && i < ARRAY_SIZE(protocols); i++) {
+			packet.protocol = protocols[i];
+			packet.fragment = i == 2;
+			if (packet.fragment && packet.path == PACKET_INPUT)
+				continue;
+			r = emit(walk, packet);
+		}
+	}
+	return r;
+}
+
 /* Every packet of @packet's path, device, owner and family. */
 static int walk_family(const struct walk *walk, struct packet packet,
 		       const struct address_atoms *addresses, const struct scene_atoms *scene)
@@ -238,6 +263,8 @@ static int walk_family(const struct walk *walk, struct packet packet,
 		r = walk_icmp(walk, packet);
 		if (r == 0)
 			r = walk_others(walk, packet);
+		if (r == 0)
+			r = walk_options(walk, packet);
 	}
 	return r;
 }
@@ -291,6 +318,17 @@ static int walk_frames(const struct walk *walk, struct packet packet)
 		packet.ethertype = ethertypes[i];
 		r = emit(walk, packet);
 	}
+	/* Labelled as what may pass, but another thing by their Ethernet header. */
+	packet.link_ethertype = ETH_P_8021Q;
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(ethertypes); i++) {
+		packet.ethertype = ethertypes[i];
+		r = emit(walk, packet);
+	}
+	packet.link_ethertype = ETH_P_IP;
+	packet.ethertype = ETH_P_PAE;
+	if (r == 0)
+		r = emit(walk, packet);
+	packet.link_ethertype = 0;
 	packet.ethertype = ETH_P_ARP;
 	for (unsigned i = 0; r == 0 && i < 10; i++) {
 		packet.arp_plain = i & 1;

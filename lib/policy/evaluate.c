@@ -83,15 +83,13 @@ static bool protocol_is(const struct packet *packet, enum policy_protocol protoc
 	return false;
 }
 
-/* A later fragment has no ports, so it belongs only to traffic that names none. */
 static bool traffic_matches(const struct policy_traffic *traffic, const struct packet *packet)
 {
 	if (!protocol_is(packet, traffic->protocol))
 		return false;
 	if (traffic->port_count == 0)
 		return true;
-	return !packet->fragment &&
-	       ports_contain(traffic->ports, traffic->port_count, packet->destination_port);
+	return ports_contain(traffic->ports, traffic->port_count, packet->destination_port);
 }
 
 /* F9: without these a refused local connection would wait for its time-out. */
@@ -157,18 +155,29 @@ static const struct policy_local *find_local(const struct policy *policy, uint32
 	return NULL;
 }
 
-/* A refusal that the program notices at once: a reset for TCP, an ICMP error for the rest. The
- * kernel answers no later fragment. */
+/* Options can name another destination than the header does (source routes), and a later fragment
+ * has no ports: what a rule would take for them is its payload. Programs send whole datagrams; the
+ * kernel cuts them afterwards, on their way to a device. */
+static const char odd_header[] = "a fragment, or a header with options";
+
+static bool is_odd(const struct packet *packet)
+{
+	if (packet->fragment || packet->options)
+		return true;
+	if (packet->ethertype != ETH_P_IPV6)
+		return false;
+	return packet->protocol == IPPROTO_HOPOPTS || packet->protocol == IPPROTO_ROUTING ||
+	       packet->protocol == IPPROTO_FRAGMENT || packet->protocol == IPPROTO_AH ||
+	       packet->protocol == IPPROTO_DSTOPTS;
+}
+
+/* A refusal that the program notices at once: a reset for TCP, an ICMP error for the rest. */
 static struct policy_verdict refuse_local(const struct packet *packet,
 					  const struct policy_place *place, const char *reason)
 {
-	enum policy_action action = POLICY_UNREACHABLE;
+	bool tcp = packet->protocol == IPPROTO_TCP;
 
-	if (packet->fragment)
-		action = POLICY_DROP;
-	else if (packet->protocol == IPPROTO_TCP)
-		action = POLICY_RESET;
-	return verdict(action, place, reason);
+	return verdict(tcp ? POLICY_RESET : POLICY_UNREACHABLE, place, reason);
 }
 
 static struct policy_verdict local_tcp(const struct policy *policy, const struct packet *packet)
@@ -228,13 +237,14 @@ static struct policy_verdict local_udp(const struct policy *policy, const struct
 /* Sent to this host itself, by whatever address: F6, F7, F9. */
 static struct policy_verdict output_local(const struct policy *policy, const struct packet *packet)
 {
-	if (packet->protocol == IPPROTO_TCP && !packet->fragment && !packet_is_opening(packet))
+	if (is_odd(packet))
+		return verdict(POLICY_DROP, &policy->default_place, odd_header);
+	if (packet->protocol == IPPROTO_TCP && !packet_is_opening(packet))
 		return builtin(POLICY_ACCEPT, "part of a local connection whose opening was judged");
 	if (is_icmp_error(packet))
 		return builtin(POLICY_ACCEPT, "an ICMP error on loopback");
-	if (!packet->owned || packet->fragment)
-		return refuse_local(packet, &policy->default_place,
-				    packet->fragment ? "a fragment on loopback" : "nobody's packet");
+	if (!packet->owned)
+		return refuse_local(packet, &policy->default_place, "nobody's packet");
 	if (packet->protocol == IPPROTO_TCP)
 		return local_tcp(policy, packet);
 	if (packet->protocol == IPPROTO_UDP)
@@ -242,11 +252,11 @@ static struct policy_verdict output_local(const struct policy *policy, const str
 	return refuse_local(packet, &policy->default_place, "neither TCP nor UDP, on loopback");
 }
 
-/* May any user reach this address by TCP? */
-static bool any_tcp_grant(const struct policy *policy, uint32_t address)
+/* May any user reach this address at all, or by TCP? */
+static bool any_grant(const struct policy *policy, uint32_t address, bool tcp)
 {
 	for (size_t i = 0; i < policy->grant_count; i++)
-		if (policy->grants[i].traffic.protocol == POLICY_TCP &&
+		if ((!tcp || policy->grants[i].traffic.protocol == POLICY_TCP) &&
 		    policy_network_contains(&policy->networks[policy->grants[i].network], address))
 			return true;
 	return policy->lan.stated && policy->lan.open &&
@@ -300,6 +310,26 @@ static struct policy_verdict remote_owned(const struct policy *policy, const str
 	return verdict(refusal, &policy->default_place, "nothing grants this");
 }
 
+/* What a closed socket still sends. Its resets are not among what it needs to: without them nobody
+ * can have this host answer to an address that was forged. */
+static bool is_rest_of_connection(const struct packet *packet)
+{
+	return packet->protocol == IPPROTO_TCP && packet->routed &&
+	       (packet->tcp_flags & (PACKET_TCP_SYN | PACKET_TCP_RST | PACKET_TCP_ACK)) ==
+		   PACKET_TCP_ACK;
+}
+
+/* The kernel's own pieces of a datagram that the output hook has judged whole: they have a route
+ * and an owner here. What is written past the IP stack, or stacked on a device from another
+ * namespace, lacks one or the other. */
+static struct policy_verdict remote_odd(const struct policy *policy, const struct packet *packet)
+{
+	if (packet->path == PACKET_FRAME && !packet->options && packet->owned && packet->routed &&
+	    any_grant(policy, packet_address_to4(&packet->destination), false))
+		return builtin(POLICY_ACCEPT, "a piece of a datagram that was judged whole");
+	return verdict(POLICY_DROP, &policy->default_place, odd_header);
+}
+
 /*
  * To another host. An owned packet is judged by its owner, whatever it is; of the ownerless rest
  * only TCP segments that open nothing may pass, because a closed socket goes on sending what was
@@ -313,10 +343,12 @@ static struct policy_verdict remote(const struct policy *policy, const struct pa
 
 	if (packet->ethertype == ETH_P_IPV6)
 		return verdict(refusal, &policy->ipv6_place, "IPv6 is blocked");
+	if (packet->fragment || packet->options)
+		return remote_odd(policy, packet);
 	if (packet->owned)
 		return remote_owned(policy, packet, refusal);
-	if (tcp && !packet_is_opening(packet) &&
-	    any_tcp_grant(policy, packet_address_to4(&packet->destination)))
+	if (is_rest_of_connection(packet) &&
+	    any_grant(policy, packet_address_to4(&packet->destination), true))
 		return builtin(POLICY_ACCEPT, "the rest of a connection whose owner is gone");
 	return verdict(refusal, &policy->default_place, "nobody's packet");
 }
@@ -371,6 +403,8 @@ static struct policy_verdict input_local(const struct policy *policy, const stru
 
 	proxy = verdict(POLICY_PROXY, &policy->automap.place, "handed to Tor's transparent port");
 	proxy.proxy_port = policy->automap.port;
+	if (packet->ethertype == ETH_P_IPV6 && is_odd(packet))
+		return verdict(POLICY_DROP, &policy->default_place, odd_header);
 	if (packet->protocol == IPPROTO_TCP && !packet->fragment && !packet_is_opening(packet))
 		return proxied ? proxy : builtin(POLICY_ACCEPT, "part of a local connection");
 	if (is_icmp_error(packet))

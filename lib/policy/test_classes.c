@@ -35,6 +35,7 @@ static uint64_t packet_hash(const struct packet *p)
 	hash = mix(hash, (uint64_t)p->source_port << 32 | p->destination_port);
 	hash = mix(hash, (uint64_t)p->tcp_flags << 32 | (uint64_t)p->icmp_type << 8 | p->icmp_code);
 	hash = mix(hash, (uint64_t)p->icmp_id << 32 | p->arp_operation);
+	hash = mix(hash, (uint64_t)p->link_ethertype << 8 | p->options);
 	return mix(hash, (uint64_t)p->socket << 1 | p->expected);
 }
 

@@ -63,6 +63,9 @@ static void f6_services(void **state)
 	    /* No error is ever sent about a later fragment (RFC 1122, 3.2.2). */
 	    {"out lo amnesia tcp 127.0.0.1 fragment", DROP, "default drop"},
 	    {"out lo root udp 127.0.0.1 fragment", DROP, "default drop"},
+	    {"out lo amnesia tcp 127.0.0.1:631 options", DROP, "default drop"},
+	    {"out lo amnesia tcp [::1]:631 options", DROP, "default drop"},
+	    {"out lo - tcp 127.0.0.1 fragment", DROP, "default drop"},
 	};
 
 	CHECK_DEFAULT(rows);
@@ -261,7 +264,8 @@ static void other_policies(void **state)
 	    {"out eth0 amnesia tcp 10.1.255.255:8011", RESET, "default drop"},
 	    {"out eth0 amnesia tcp 10.1.9.1:22", RESET, "default drop"},
 	    {"out eth0 amnesia icmp 10.1.8.1 type=8", ACCEPT, "allow amnesia"},
-	    {"out eth0 amnesia icmp 10.1.8.1 fragment", ACCEPT, "allow amnesia"},
+	    {"out eth0 amnesia icmp 10.1.8.1 fragment", DROP, "default drop"},
+	    {"frame eth0 amnesia icmp 10.1.8.1 fragment", ACCEPT, NULL},
 	    {"out eth0 amnesia tcp 10.1.8.1 fragment", DROP, "default drop"},
 	    {"out eth0 1234 udp 198.51.100.7:123", ACCEPT, "allow 1234"},
 	    {"out eth0 1234 udp 198.51.100.8:123", DROP, "default drop"},

@@ -76,6 +76,8 @@ static void set_option(struct packet *packet, const char *word)
 	const char *value = strchr(word, '=');
 	uint64_t number = 0;
 
+	if (sscanf(word, "framed=%hx", &packet->link_ethertype) == 1)
+		return;
 	if (value && value[1] >= '0' && value[1] <= '9')
 		assert_int_equal(num_parse_u64(value + 1, UINT16_MAX, &number), 0);
 	if (strncmp(word, "flags=", 6) == 0)
@@ -102,6 +104,8 @@ static void set_option(struct packet *packet, const char *word)
 		packet->socket = PACKET_SOCKET_TRANSPARENT;
 	else if (strcmp(word, "fragment") == 0)
 		packet->fragment = true;
+	else if (strcmp(word, "options") == 0)
+		packet->options = 1;
 	else
 		fail_msg("no such option: %s", word);
 }

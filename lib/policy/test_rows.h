@@ -12,8 +12,9 @@
  * PATH is out, frame, in or forward; OWNER a user, a number or "-" for none. WHAT is tcp (a SYN
  * unless flags= says else), udp, icmp, icmpv6, sctp, gre, arp, eapol, a protocol's number, or an
  * ethertype in hexadecimal. An IPv6 address stands in brackets.
- * Options: flags=SARF, from=PORT, type=N, code=N, op=N, odd (ARP of another shape), fragment, raw
- *(past the IP stack), expected, socket=wildcard|bound|transparent.
+ * Options: flags=SARF, from=PORT, type=N, code=N, op=N, odd (ARP of another shape), fragment,
+ * options (in the IP header), framed=ETHERTYPE (what the Ethernet header says, in hexadecimal), raw
+ * (past the IP stack), expected, socket=wildcard|bound|transparent.
  */
 struct row {
 	const char *packet;

@@ -52,15 +52,15 @@ static void know_transport(const struct packet *packet, uint8_t *known)
 		known[13] = PACKET_TCP_OPENING_MASK;
 }
 
-/* Which bits a packet's class determines. Header lengths, sizes, times to live, checksums and MAC
- * addresses differ within a class, and so does the first IPv6 header's "next header". */
+/* Which bits a packet's class determines. Sizes, times to live, checksums and MAC addresses differ
+ * within a class. */
 static void know_network(const struct evaluation *evaluation, uint8_t *known)
 {
 	const struct packet *packet = evaluation->packet;
 
 	switch (packet->ethertype) {
 	case ETH_P_IP:
-		known[0] = 0xf0;
+		known[0] = 0xff;
 		known[6] = 0x1f; /* the offset; its flags are open */
 		know(known, 7, 1);
 		know(known, 9, 1);
@@ -68,6 +68,7 @@ static void know_network(const struct evaluation *evaluation, uint8_t *known)
 		break;
 	case ETH_P_IPV6:
 		known[0] = 0xf0;
+		know(known, 6, 1);
 		know(known, 8, 32);
 		break;
 	case ETH_P_ARP:
@@ -242,6 +243,11 @@ enum evaluation_step fields_payload(struct evaluation *evaluation,
 	case RULESET_NETWORK:
 		break;
 	case RULESET_TRANSPORT:
+		/* Seen on Linux 6.18: the kernel reads a later fragment's payload for a transport
+		 * header, from its fast path. */
+		if (evaluation->has_protocol && evaluation->packet->fragment)
+			return evaluation_undecided(evaluation,
+						    "a later fragment is read for a transport header");
 		if (!evaluation->has_protocol || !transport)
 			return EVALUATION_BREAK;
 		data += transport;

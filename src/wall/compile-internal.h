@@ -26,12 +26,15 @@ struct compile {
 #define CHAIN_ARP	   "arp_frames"
 #define CHAIN_ARP_OWNED	   "arp_owned"
 #define CHAIN_LOOPBACK	   "loopback"
+#define CHAIN_ODD	   "odd"
 
 #define SET_SERVICES	"services"
 #define SET_LOCAL_USERS "local_users"
 #define SET_ANSWERING	"answering"
 #define SET_REMOTE	"remote_users"
 #define SET_TCP_REACH	"tcp_reach"
+#define SET_REACH	"reach"
+#define SET_EXTENSIONS	"extension_headers"
 #define SET_ANSWERS	"answers"
 #define SET_ECHOES	"echoes"
 #define SET_LOCAL_TCP	"local_tcp"
@@ -54,7 +57,7 @@ void compile_local_input(struct compile *compile);
 void compile_remote_sets(struct compile *compile);
 void compile_remote_chains(struct compile *compile);
 /* The judgement of a packet that leaves for another host, into the chain being written. */
-void compile_remote_rules(struct emit *emit);
+void compile_remote_rules(struct compile *compile, struct emit *emit);
 
 /* "name" of a user for comments: the policy's word, or the number. */
 const char *compile_user_name(const struct compile *compile, uint32_t uid, char buffer[static 16]);

@@ -227,10 +227,16 @@ static void local_input_sets(struct compile *compile)
 	compile_port_set(compile, SET_UDP_ANSWERS, ports, count);
 }
 
-static void icmp_sets(struct compile *compile)
+static void header_sets(struct compile *compile)
 {
 	static const uint8_t errors[] = { 3, 11, 12 }, errors6[] = { 1, 2, 3, 4 };
+	static const uint8_t extensions[] = { IPPROTO_HOPOPTS, IPPROTO_ROUTING, IPPROTO_FRAGMENT,
+					      IPPROTO_AH,      IPPROTO_DSTOPTS };
 	struct emit_set set;
+
+	set = emit_set(compile->table, &compile->error, SET_EXTENSIONS, EMIT_TYPE_PROTOCOL, 1);
+	for (size_t i = 0; i < ARRAY_SIZE(extensions); i++)
+		emit_element(&set, &extensions[i], 1);
 
 	set = emit_set(compile->table, &compile->error, SET_ICMP_ERRORS, 14, 1);
 	for (size_t i = 0; i < ARRAY_SIZE(errors); i++)
@@ -249,7 +255,7 @@ void compile_local_sets(struct compile *compile)
 	answering_set(compile);
 	local_users_map(compile);
 	local_input_sets(compile);
-	icmp_sets(compile);
+	header_sets(compile);
 	if (!policy->automap.stated)
 		return;
 	set = emit_set(compile->table, &compile->error, "automap_users", EMIT_TYPE_UID, 4);
@@ -301,7 +307,6 @@ static void user_chain(struct compile *compile, uint32_t uid)
 	emit_rule_for(&emit, &local->place, "F6: %s, any local TCP port",
 		      compile_user_name(compile, uid, user));
 	emit_protocol(&emit, IPPROTO_TCP);
-	emit_opening(&emit, true); /* not a later fragment, whose port nobody has seen */
 	emit_accept(&emit);
 }
 
@@ -318,6 +323,22 @@ static void icmp_error_rules(struct emit *emit)
 	emit_protocol(emit, IPPROTO_ICMPV6);
 	emit_icmp_type_in(emit, SET_ICMP6_ERRORS);
 	emit_accept(emit);
+}
+
+/* Of a later fragment the kernel would read the payload for ports: drop it before any is looked
+ * at. */
+static void odd_rules(struct emit *emit, bool ipv4)
+{
+	if (ipv4) {
+		emit_rule(emit, "programs send whole datagrams without IP options");
+		emit_family(emit, false);
+		emit_odd4(emit);
+		emit_drop(emit);
+	}
+	emit_rule(emit, "nor extension headers");
+	emit_family(emit, true);
+	emit_odd6(emit, SET_EXTENSIONS);
+	emit_drop(emit);
 }
 
 static void refuse_chain(struct compile *compile)
@@ -349,6 +370,7 @@ static void local_chain(struct compile *compile)
 	struct emit emit = emit_chain(compile->table, &compile->error, CHAIN_LOCAL);
 	uint8_t reg;
 
+	odd_rules(&emit, true);
 	emit_rule(&emit, "part of a connection whose opening was judged");
 	emit_protocol(&emit, IPPROTO_TCP);
 	emit_opening(&emit, false);
@@ -357,7 +379,6 @@ static void local_chain(struct compile *compile)
 		emit_rule_for(&emit, &automap->place, "F7: automapped addresses");
 		emit_family(&emit, false);
 		emit_protocol(&emit, IPPROTO_TCP);
-		emit_opening(&emit, true);
 		emit_prefix(&emit, automap->range.low, automap->prefix_length);
 		emit_goto(&emit, CHAIN_AUTOMAP);
 	}
@@ -414,6 +435,7 @@ void compile_local_input(struct compile *compile)
 	if (automap->stated)
 		proxied_chain(compile);
 	emit = emit_chain(compile->table, &compile->error, CHAIN_LOCAL_INPUT);
+	odd_rules(&emit, false); /* IPv4 fragments are put together before this hook */
 	emit_rule(&emit, "part of a local connection");
 	emit_protocol(&emit, IPPROTO_TCP);
 	emit_opening(&emit, false);
@@ -422,7 +444,6 @@ void compile_local_input(struct compile *compile)
 		emit_rule_for(&emit, &automap->place, "F7: automapped addresses");
 		emit_family(&emit, false);
 		emit_protocol(&emit, IPPROTO_TCP);
-		emit_opening(&emit, true);
 		emit_prefix(&emit, automap->range.low, automap->prefix_length);
 		emit_goto(&emit, CHAIN_PROXIED);
 	}

@@ -33,13 +33,13 @@ static bool network_used(const struct policy *policy, size_t network)
 	return false;
 }
 
-static bool network_has_tcp(const struct policy *policy, size_t network)
+static bool network_reached(const struct policy *policy, size_t network, bool tcp)
 {
 	if (policy->lan.stated && policy->lan.open && policy->lan.network == network)
 		return true;
 	for (size_t i = 0; i < policy->grant_count; i++)
 		if (policy->grants[i].network == network &&
-		    policy->grants[i].traffic.protocol == POLICY_TCP)
+		    (!tcp || policy->grants[i].traffic.protocol == POLICY_TCP))
 			return true;
 	return false;
 }
@@ -81,9 +81,9 @@ static size_t join_ranges(struct policy_range *ranges, size_t count)
 	return kept + 1;
 }
 
-/* Every address that somebody may reach by TCP: where the rest of a connection may go whose
- * owner is gone. */
-static void tcp_reach_set(struct compile *compile)
+/* Every address that somebody may reach, by TCP or at all: where the rest of a connection may go
+ * whose owner is gone, and the pieces of a datagram. */
+static void reach_set(struct compile *compile, const char *name, bool tcp)
 {
 	const struct policy *policy = compile->policy;
 	AUTO_FREE struct policy_range *ranges = NULL;
@@ -101,13 +101,13 @@ static void tcp_reach_set(struct compile *compile)
 	for (size_t i = 0; i < policy->network_count; i++) {
 		const struct policy_network *network = &policy->networks[i];
 
-		if (!network_has_tcp(policy, i))
+		if (!network_reached(policy, i, tcp))
 			continue;
 		memcpy(ranges + count, network->ranges, network->range_count * sizeof(*ranges));
 		count += network->range_count;
 	}
 	count = join_ranges(ranges, count);
-	set = emit_interval_set(compile->table, &compile->error, SET_TCP_REACH, EMIT_TYPE_IPV4, 4);
+	set = emit_interval_set(compile->table, &compile->error, name, EMIT_TYPE_IPV4, 4);
 	add_ranges(&set, ranges, count);
 }
 
@@ -170,7 +170,9 @@ void compile_remote_sets(struct compile *compile)
 		if (traffic->port_count > 1)
 			compile_port_set(compile, name, traffic->ports, traffic->port_count);
 	}
-	tcp_reach_set(compile);
+	reach_set(compile, SET_TCP_REACH, true);
+	if (compile->frames)
+		reach_set(compile, SET_REACH, false);
 	lan_except_sets(compile);
 	if (!compile->frames)
 		answer_sets(compile);
@@ -198,8 +200,8 @@ static uint8_t protocol_number(enum policy_protocol protocol)
 	return IPPROTO_RAW; /* never reached: the parser makes no other protocol */
 }
 
-/* Remember what was asked, so that the answer is let in. The set may be full, and a later fragment
- * has no ports: then the rule stops matching, which is why acceptance is a rule of its own. */
+/* Remember what was asked, so that the answer is let in. The set may be full: then the rule stops
+ * matching, which is why acceptance is a rule of its own. */
 static void remember_question(struct emit *emit, uint8_t protocol)
 {
 	uint8_t reg = emit_load_payload(emit, EMIT_REG, RULESET_NETWORK, 16, 4);
@@ -341,7 +343,7 @@ void compile_remote_chains(struct compile *compile)
 			user_chain(compile, policy->users[i].uid);
 }
 
-void compile_remote_rules(struct emit *emit)
+void compile_remote_rules(struct compile *compile, struct emit *emit)
 {
 	/* Every packet that has an owner goes to its owner's grants and nowhere else; a segment
 	 * that an owner sends is judged each time, so that a tightened policy ends the flow. */
@@ -351,10 +353,14 @@ void compile_remote_rules(struct emit *emit)
 	emit_rule(emit, "every other owner");
 	emit_owned(emit);
 	emit_goto(emit, CHAIN_ANYONE);
-	/* A closed socket sends what was queued, without an owner. Its SYN had one. */
+	/* A closed socket sends what was queued, without an owner. Its SYN had one. A frame must
+	 * have come through the IP stack. No resets: nobody shall have this host answer to an
+	 * address that was forged. */
 	emit_rule(emit, "the rest of a connection whose owner is gone");
 	emit_protocol(emit, IPPROTO_TCP);
-	emit_opening(emit, false);
+	emit_rest_of_connection(emit);
+	if (compile->frames)
+		emit_routed(emit);
 	emit_destination_in(emit, SET_TCP_REACH);
 	emit_accept(emit);
 }

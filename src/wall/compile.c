@@ -57,7 +57,10 @@ static void output_chain(struct compile *compile)
 	emit_rule_for(&emit, &compile->policy->ipv6_place, "F8: IPv6 is blocked");
 	emit_family(&emit, true);
 	emit_goto(&emit, CHAIN_REFUSE);
-	compile_remote_rules(&emit);
+	emit_rule(&emit, "programs send whole datagrams without IP options");
+	emit_odd4(&emit);
+	emit_drop(&emit);
+	compile_remote_rules(compile, &emit);
 	emit_rule(&emit, "nobody's packet, and no rest of a granted connection");
 	emit_goto(&emit, CHAIN_REFUSE);
 }
@@ -201,8 +204,22 @@ static void frame_chains(struct compile *compile)
 	emit_routed(&emit);
 	emit_accept(&emit);
 
+	/* The kernel's own pieces of a datagram that the output hook judged whole. */
+	emit = emit_chain(compile->table, &compile->error, CHAIN_ODD);
+	emit_rule(&emit, "a piece of a datagram that was judged whole");
+	emit_fragment4(&emit);
+	emit_owned(&emit);
+	emit_routed(&emit);
+	emit_destination_in(&emit, SET_REACH);
+	emit_accept(&emit);
+	emit_plain_rule(&emit);
+	emit_drop(&emit);
+
 	emit = emit_chain(compile->table, &compile->error, CHAIN_IP);
-	compile_remote_rules(&emit);
+	emit_rule(&emit, "fragments and IP options");
+	emit_odd4(&emit);
+	emit_goto(&emit, CHAIN_ODD);
+	compile_remote_rules(compile, &emit);
 	arp_chains(compile);
 }
 

@@ -209,6 +209,44 @@ void emit_opening(struct emit *emit, bool opening)
 	compare(emit, opening ? RULESET_EQUAL : RULESET_NOT_EQUAL, &syn, sizeof(syn));
 }
 
+void emit_rest_of_connection(struct emit *emit)
+{
+	uint8_t flags = PACKET_TCP_SYN | PACKET_TCP_RST | PACKET_TCP_ACK, ack = PACKET_TCP_ACK;
+
+	emit_load_payload(emit, EMIT_REG, RULESET_TRANSPORT, TCP_FLAGS_OFFSET, 1);
+	mask(emit, &flags, sizeof(flags));
+	compare(emit, RULESET_EQUAL, &ack, sizeof(ack));
+}
+
+/* One load for both: the header's length in the first byte, the offset in the last two of eight. */
+void emit_odd4(struct emit *emit)
+{
+	static const uint8_t bits[8] = { 0x0f, 0, 0, 0, 0, 0, 0x1f, 0xff };
+	static const uint8_t plain[8] = { 0x05 };
+
+	emit_load_payload(emit, EMIT_REG, RULESET_NETWORK, 0, sizeof(bits));
+	mask(emit, bits, sizeof(bits));
+	compare(emit, RULESET_NOT_EQUAL, plain, sizeof(plain));
+}
+
+void emit_fragment4(struct emit *emit)
+{
+	static const uint8_t bits[8] = { 0x0f }, plain[8] = { 0x05 };
+	static const uint8_t offset[2] = { 0x1f, 0xff }, none[2] = { 0 };
+
+	emit_load_payload(emit, EMIT_REG, RULESET_NETWORK, 0, 1);
+	mask(emit, bits, 1);
+	compare(emit, RULESET_EQUAL, plain, 1);
+	emit_load_payload(emit, EMIT_REG, RULESET_NETWORK, 6, sizeof(offset));
+	mask(emit, offset, sizeof(offset));
+	compare(emit, RULESET_NOT_EQUAL, none, sizeof(none));
+}
+
+void emit_odd6(struct emit *emit, const char *set)
+{
+	emit_payload_in(emit, RULESET_NETWORK, 6, 1, set);
+}
+
 /* Comparing with >= 0 is always true: what matters is that loading fails without an owner. */
 void emit_owned(struct emit *emit)
 {

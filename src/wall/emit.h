@@ -47,6 +47,10 @@ void emit_device_is_loopback(struct emit *emit, bool out);
 void emit_family(struct emit *emit, bool ipv6);
 void emit_protocol(struct emit *emit, uint8_t protocol);
 void emit_opening(struct emit *emit, bool opening); /* TCP only: SYN alone, or anything else */
+void emit_rest_of_connection(struct emit *emit); /* TCP only: ACK, without SYN and RST */
+void emit_odd4(struct emit *emit);	/* IPv4: a later fragment, or a header with options */
+void emit_fragment4(struct emit *emit); /* IPv4: a later fragment, and no options */
+void emit_odd6(struct emit *emit, const char *set); /* IPv6: the first of its headers is in @set */
 void emit_owned(struct emit *emit);
 void emit_routed(struct emit *emit);
 void emit_label(struct emit *emit, uint16_t ethertype);	       /* the kernel's */

@@ -233,11 +233,16 @@ def _send_and_collect(context: Context, build: packet.Build, tap: socket.socket)
 
 
 def _class(name: str, title: str, send: Callable[[Context], None], *, protocol: str = "udp",
-           port: int = 31337, owner: str = NOBODYS) -> ProbeClass:
+           port: int = 31337, owner: str = NOBODYS, beyond: str = "") -> ProbeClass:
     address = names.WEB_ADDRESS if protocol == "tcp" else names.ECHO_ADDRESS
     return ProbeClass(name, title, "F1",
                       Traffic(protocol=protocol, destination=address, port=port, owner=owner),
-                      send, users=ROOT_ONLY, late=True)
+                      send, users=ROOT_ONLY, late=True, beyond=beyond)
+
+
+_STACKED_BEYOND = ("a device stacked on ours from another namespace carries that namespace's own "
+                   "segments, and only those that open nothing look like the rest of a connection "
+                   "of this host; what keeps it shut is that stacking it needs CAP_NET_ADMIN here")
 
 
 CLASSES = (
@@ -248,7 +253,7 @@ CLASSES = (
     _class("device-macvlan-ns-ack", "a macvlan in another namespace: TCP ACK",
            macvlan_elsewhere(ACK), protocol="tcp", port=80),
     _class("device-macvlan-ns-stack", "a macvlan in another namespace: its IP stack's ACK",
-           macvlan_stack, protocol="tcp", port=80),
+           macvlan_stack, protocol="tcp", port=80, beyond=_STACKED_BEYOND),
     _class("device-bridge", "a bridge over the device: UDP", bridged(UDP)),
     _class("device-bridge-ack", "a bridge over the device: TCP ACK", bridged(ACK), protocol="tcp",
            port=80),

@@ -37,6 +37,7 @@ LISTEN_SECONDS = 60.0
 RELAY_SECONDS = 90.0
 # From the start of the authorities to the first consensus; the second try has more time.
 VOTE_LEADS = (9, 16, 25)
+RELAY_KILOBYTES = 1000
 # Tor takes a consensus for a day after its end; keep well inside.
 TEMPLATE_SECONDS = 20 * 3600
 
@@ -86,6 +87,7 @@ class TorNetwork:
         for node in names.TOR_NODES + (names.HOST,):
             shutil.copytree(template / node, self.places(node).data)
             self._prepare(node, _vote_in(node, VOTE_LEADS[0]))
+        self._write_bandwidths()
         self._launch_onion()
         for node in _VOTERS + (names.BRIDGE, names.HOST):
             self._launch(node)
@@ -107,12 +109,32 @@ class TorNetwork:
                  "the authorities' directory ports")
         for node in names.RELAYS + (names.BRIDGE,):
             self._launch(node)
+        wait_for(self._write_bandwidths, LISTEN_SECONDS, "the relays' identities")
         self._await_consensus(lead)
         self._await_relays()
         self._launch_onion()
         self._launch(names.HOST)
         self._await_client(COLD_SECONDS)
         self._await_answers(ANSWER_COLD_SECONDS)
+
+    def _write_bandwidths(self) -> bool:
+        """Tell the authorities that all relays are equally fast; False if not all are known yet.
+
+        Without this the vote goes by what little traffic there has been: mostly one relay gets
+        all the weight, and clients whose guard it is can reach no onion service through it.
+        """
+        self._require_running()
+        lines = [str(int(time.time()))]
+        for node in _VOTERS:
+            try:
+                text = (self.places(node).data / "fingerprint").read_text(encoding="ascii")
+            except OSError:
+                return False
+            lines.append(f"node_id=${text.split()[1]} bw={RELAY_KILOBYTES} nick={node}")
+        scratch = self._root / "bandwidths.new"
+        scratch.write_text("\n".join(lines) + "\n", encoding="ascii")
+        scratch.rename(self._root / "bandwidths")
+        return True
 
     def _listens(self, node: str) -> bool:
         self._require_running()
@@ -132,7 +154,10 @@ class TorNetwork:
 
         wait_for(agreed, lead + CONSENSUS_SECONDS, "a consensus")
         for node in names.AUTHORITIES:
-            missing = set(_VOTERS) - set(_ROUTER.findall(self._consensus(node)))
+            consensus = self._consensus(node)
+            missing = set(_VOTERS) - set(_ROUTER.findall(consensus))
+            if "Unmeasured=1" in consensus:
+                raise IncompleteConsensus("the first consensus has no bandwidths")
             if missing:
                 listed = ", ".join(sorted(missing))
                 raise IncompleteConsensus(f"the first consensus misses {listed}")
@@ -288,6 +313,8 @@ class TorNetwork:
         uid = names.user(names.DEBIAN_TOR).uid if node == names.HOST else names.TOR_NETWORK_UID
         places.control.mkdir(mode=0o700)
         lines = list(extra or [])
+        if node in names.AUTHORITIES:
+            lines.append(f"V3BandwidthsFile {self._root}/bandwidths")
         if node in names.EXITS:
             resolver = self._root / "resolv.conf"
             resolver.write_text(f"nameserver {names.WEB_ADDRESS}\n", encoding="ascii")
