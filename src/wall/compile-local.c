@@ -458,4 +458,5 @@ void compile_local_input(struct compile *compile)
 	emit_port_in(&emit, true, SET_UDP_ANSWERS);
 	emit_accept(&emit);
 	icmp_error_rules(&emit);
+	emit_end(&emit);
 }

@@ -97,6 +97,15 @@ static void input_chain(struct compile *compile)
 			  RULESET_TRANSPORT, 4, 2);
 	emit_in(&emit, SET_ECHOES);
 	emit_accept(&emit);
+	emit_end(&emit);
+}
+
+static void forward_chain(struct compile *compile)
+{
+	struct emit emit = emit_base_chain(compile->table, &compile->error, "forward",
+					   NF_INET_FORWARD, 0, RULESET_DROP);
+
+	emit_end(&emit);
 }
 
 /* F7: nothing is rewritten; the proxy's socket is given packets for addresses it does not have. */
@@ -141,8 +150,7 @@ static void host_table(struct compile *compile)
 	output_chain(compile);
 	input_chain(compile);
 	automap_chain(compile);
-	emit_base_chain(compile->table, &compile->error, "forward", NF_INET_FORWARD, 0,
-			RULESET_DROP);
+	forward_chain(compile);
 }
 
 static void uid_set(struct compile *compile, const char *name, const struct policy_uids *uids)
@@ -193,6 +201,7 @@ static void arp_chains(struct compile *compile)
 		emit_payload_in(&emit, RULESET_NETWORK, 6, 2, "arp_operations");
 		emit_accept(&emit);
 	}
+	emit_end(&emit);
 }
 
 static void frame_chains(struct compile *compile)
@@ -203,6 +212,7 @@ static void frame_chains(struct compile *compile)
 	emit_rule(&emit, "judged by the output hook");
 	emit_routed(&emit);
 	emit_accept(&emit);
+	emit_end(&emit);
 
 	/* The kernel's own pieces of a datagram that the output hook judged whole. */
 	emit = emit_chain(compile->table, &compile->error, CHAIN_ODD);
@@ -220,6 +230,7 @@ static void frame_chains(struct compile *compile)
 	emit_odd4(&emit);
 	emit_goto(&emit, CHAIN_ODD);
 	compile_remote_rules(compile, &emit);
+	emit_end(&emit);
 	arp_chains(compile);
 }
 
@@ -260,6 +271,7 @@ static void egress_chain(struct compile *compile)
 	emit_label(&emit, ETH_P_IP);
 	emit_device_type_in(&emit, LINK_SET);
 	emit_goto(&emit, CHAIN_IP);
+	emit_end(&emit);
 }
 
 static void device_table(struct compile *compile)
@@ -306,18 +318,29 @@ int compile_policy(const struct policy *policy, struct ruleset **ret_ruleset)
 int compile_seal(struct ruleset **ret_ruleset)
 {
 	CLEANUP(ruleset_freep) struct ruleset *ruleset = ruleset_new();
+	static const struct {
+		const char *name;
+		uint32_t hook;
+	} hooks[] = {
+		{ "output", NF_INET_LOCAL_OUT },
+		{ "input", NF_INET_LOCAL_IN },
+		{ "forward", NF_INET_FORWARD },
+	};
 	struct compile compile = { 0 };
 	struct emit emit;
 
 	if (!ruleset || add_table(ruleset, &compile, RULESET_INET) < 0)
 		return -ENOMEM;
-	emit_base_chain(compile.table, &compile.error, "output", NF_INET_LOCAL_OUT, 0, RULESET_DROP);
-	emit_base_chain(compile.table, &compile.error, "input", NF_INET_LOCAL_IN, 0, RULESET_DROP);
-	emit_base_chain(compile.table, &compile.error, "forward", NF_INET_FORWARD, 0, RULESET_DROP);
+	for (size_t i = 0; i < ARRAY_SIZE(hooks); i++) {
+		emit = emit_base_chain(compile.table, &compile.error, hooks[i].name, hooks[i].hook,
+				       0, RULESET_DROP);
+		emit_end(&emit);
+	}
 	if (add_table(ruleset, &compile, RULESET_NETDEV) < 0)
 		return -ENOMEM;
 	emit = emit_base_chain(compile.table, &compile.error, "egress", HOOK_NETDEV_EGRESS, 0,
 			       RULESET_DROP);
+	emit_end(&emit);
 	if (compile.error < 0)
 		return compile.error;
 	compile.table->chains[emit.chain].every_device = true;

@@ -374,6 +374,12 @@ void emit_drop(struct emit *emit)
 	verdict(emit, RULESET_DROP, "");
 }
 
+void emit_end(struct emit *emit)
+{
+	emit_plain_rule(emit);
+	emit_drop(emit);
+}
+
 void emit_goto(struct emit *emit, const char *chain)
 {
 	verdict(emit, RULESET_GOTO, chain);

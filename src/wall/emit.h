@@ -81,6 +81,13 @@ void emit_remember(struct emit *emit, const char *set); /* add or refresh it */
 /* Ends of rules. */
 void emit_accept(struct emit *emit);
 void emit_drop(struct emit *emit);
+/*
+ * The last rule of a chain whose packets would be left to the base chain's policy. The kernel puts a
+ * transaction's rules in force at once, and only then, one after the other, the policies of its new
+ * chains: until then they accept, while the old chains are being taken away. So no packet may ever
+ * be left to a policy.
+ */
+void emit_end(struct emit *emit);
 void emit_goto(struct emit *emit, const char *chain);
 void emit_reset(struct emit *emit);
 void emit_unreachable(struct emit *emit);

@@ -30,7 +30,8 @@ struct counter {
 	size_t count;
 	uint64_t escaped[MARK_KINDS];
 	uint64_t arp, others, seen, drops;
-	char other[2 * SHOWN_BYTES + 1]; /* the first frame that is nobody's, for whoever wonders */
+	char escape[2 * SHOWN_BYTES + 1]; /* the first frame that escaped, for whoever wonders */
+	char other[2 * SHOWN_BYTES + 1];  /* the first of the others */
 };
 
 static int tap_open(const char *device, int *ret_fd)
@@ -58,10 +59,10 @@ static int tap_open(const char *device, int *ret_fd)
 	return 0;
 }
 
-static void show(struct counter *counter, const uint8_t *frame, size_t len)
+static void show(const uint8_t *frame, size_t len, char ret_text[static 2 * SHOWN_BYTES + 1])
 {
 	for (size_t i = 0; i < len && i < SHOWN_BYTES; i++)
-		snprintf(counter->other + 2 * i, 3, "%02x", frame[i]);
+		snprintf(ret_text + 2 * i, 3, "%02x", frame[i]);
 }
 
 static void count_frame(struct counter *counter, const uint8_t *frame, size_t len)
@@ -71,6 +72,8 @@ static void count_frame(struct counter *counter, const uint8_t *frame, size_t le
 
 	if (kind >= 0) {
 		counter->escaped[kind]++;
+		if (counter->escape[0] == '\0')
+			show(frame, len, counter->escape);
 		return;
 	}
 	if (len >= sizeof(struct ether_header))
@@ -80,7 +83,7 @@ static void count_frame(struct counter *counter, const uint8_t *frame, size_t le
 		return;
 	}
 	if (counter->others++ == 0)
-		show(counter, frame, len);
+		show(frame, len, counter->other);
 }
 
 /* Everything that is queued now. 0 or -errno. */
@@ -129,6 +132,7 @@ static int report(struct counter *counter)
 	json_object_end(&json);
 	json_number(&json, "arp", (int64_t)counter->arp);
 	json_number(&json, "others", (int64_t)counter->others);
+	json_string(&json, "escape", counter->escape);
 	json_string(&json, "other", counter->other);
 	json_number(&json, "seen", (int64_t)counter->seen);
 	json_number(&json, "drops", (int64_t)counter->drops);

@@ -95,7 +95,7 @@ class Tally:
     tried: dict[str, int]  # packets that the kernel judged, by kind
     escaped: dict[str, int]  # those that came out of the host
     others: int  # frames that came out, are not the blaster's and not ARP
-    other: str  # the first of them, in hexadecimal
+    shown: str  # the first frame of either kind, in hexadecimal
     drops: int  # frames that the counter could not look at
 
     @property
@@ -110,7 +110,7 @@ class Tally:
         kinds = [f"{kind} {count:,}" for kind, count in self.tried.items() if count]
         out = {kind: count for kind, count in self.escaped.items() if count}
         return (f"{self.total:,} packets tried ({', '.join(kinds)}); escaped: "
-                f"{self.escapes}{f' {out}' if out else ''}")  # fmt: skip
+                f"{self.escapes}{f' {out} {self.shown}' if self.escapes else ''}")  # fmt: skip
 
 
 class Blast:
@@ -163,7 +163,7 @@ class Blast:
         answers = [counter.ask() for counter in self._counters]
         escaped = {kind: sum(a["escaped"][kind] for a in answers) for kind in KINDS}
         return Tally(tried, escaped, sum(a["others"] for a in answers),
-                     next((a["other"] for a in answers if a["other"]), ""),
+                     next((a[k] for a in answers for k in ("escape", "other") if a[k]), ""),
                      sum(a["drops"] for a in answers))  # fmt: skip
 
     def passed_by(self, before: int) -> bool:
