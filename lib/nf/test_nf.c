@@ -118,6 +118,44 @@ static void test_round_trip_notices(void **state)
 	assert_true(noticed > total / 2);
 }
 
+/* How many entries the batch has for the set of this name. */
+static size_t count_entries(const struct buf *batch, const char *set)
+{
+	struct nf_span rest = test_span(batch);
+	struct nf_message message;
+	size_t count = 0;
+
+	while (nf_message_next(&rest, &message) > 0) {
+		char name[RULESET_NAME_MAX + 1];
+		struct nf_attributes attributes;
+		struct nf_span list, value;
+		uint16_t type;
+		uint8_t family;
+
+		if (message.type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWSETELEM))
+			continue;
+		assert_int_equal(nf_message_family(&message, &family, &list), 0);
+		assert_int_equal(nf_attributes_read(list, &attributes), 0);
+		assert_int_equal(nf_name_read(attributes.at[NFTA_SET_ELEM_LIST_SET], name), 0);
+		list = attributes.at[NFTA_SET_ELEM_LIST_ELEMENTS];
+		while (strcmp(name, set) == 0 && nf_attribute_next(&list, &type, &value) > 0)
+			count++;
+	}
+	return count;
+}
+
+/* An interval up to the highest key has no end: the key behind it would be the lowest. */
+static void test_highest_has_no_end(void **state)
+{
+	CLEANUP(ruleset_freep) struct ruleset *ruleset = sample_full("lo");
+	AUTO_BUF struct buf batch = {.cap = NF_BATCH_MAX};
+
+	assert_int_equal(nf_batch_build(ruleset, &test_prefix, &batch), 0);
+	assert_int_equal(count_entries(&batch, "everything"), 1);
+	assert_int_equal(count_entries(&batch, "edges"), 7);
+	assert_int_equal(count_entries(&batch, "areas"), 2);
+}
+
 /* ---- bytes as nft 1.0.6 sends them ---- */
 
 /* One rule, whose expressions are the bytes. */
@@ -349,6 +387,7 @@ int main(void)
 	    cmocka_unit_test(test_round_trip_random),
 	    cmocka_unit_test(test_round_trip_large),
 	    cmocka_unit_test(test_round_trip_notices),
+	    cmocka_unit_test(test_highest_has_no_end),
 	    cmocka_unit_test(test_nft_bytes),
 	    cmocka_unit_test(test_our_bytes),
 	    cmocka_unit_test(test_unknown_expressions),

@@ -284,7 +284,7 @@ static void user_chain(struct compile *compile, uint32_t uid)
 	emit_goto(&emit, CHAIN_ANYONE);
 }
 
-/* The end of a chain in the device table is its policy, drop; programs were told by output. */
+/* Frames are dropped in silence: programs were told by output. */
 static void refuse(struct compile *compile, struct emit *emit)
 {
 	if (compile->frames)

@@ -288,6 +288,20 @@ static void device_table(struct compile *compile)
 	egress_chain(compile);
 }
 
+/* A hash set without a size is grown by the kernel in the background, and reading it meanwhile
+ * repeats some elements and leaves out others. An interval set's size would count both ends. */
+static void size_sets(struct ruleset *ruleset)
+{
+	for (size_t i = 0; i < ruleset->table_count; i++) {
+		for (size_t j = 0; j < ruleset->tables[i].set_count; j++) {
+			struct ruleset_set *set = &ruleset->tables[i].sets[j];
+
+			if (!set->interval && !set->dynamic)
+				set->size = (uint32_t)set->element_count;
+		}
+	}
+}
+
 static int add_table(struct ruleset *ruleset, struct compile *compile, enum ruleset_family family)
 {
 	compile->table = ruleset_add_table(ruleset, family, WALL_TABLE);
@@ -310,6 +324,7 @@ int compile_policy(const struct policy *policy, struct ruleset **ret_ruleset)
 	device_table(&compile);
 	if (compile.error < 0)
 		return compile.error;
+	size_sets(ruleset);
 	ruleset_sort(ruleset);
 	*ret_ruleset = TAKE_PTR(ruleset);
 	return 0;

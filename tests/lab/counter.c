@@ -36,7 +36,7 @@ struct counter {
 
 static int tap_open(const char *device, int *ret_fd)
 {
-	struct sockaddr_ll address = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL) };
+	struct sockaddr_ll address = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL)};
 	int bytes = RECEIVE_BYTES;
 	int fd;
 
@@ -94,10 +94,10 @@ static int drain(struct counter *counter, int fd)
 
 	for (;;) {
 		uint8_t frame[FRAME_BYTES];
-		struct sockaddr_ll from = { 0 };
+		struct sockaddr_ll from = {0};
 		socklen_t from_len = sizeof(from);
-		ssize_t len = recvfrom(fd, frame, sizeof(frame), 0, (struct sockaddr *)&from,
-				       &from_len);
+		ssize_t len =
+		    recvfrom(fd, frame, sizeof(frame), 0, (struct sockaddr *)&from, &from_len);
 
 		if (len < 0 && errno == EAGAIN)
 			break;
@@ -117,8 +117,8 @@ static int drain(struct counter *counter, int fd)
 
 static int report(struct counter *counter)
 {
-	AUTO_BUF struct buf out = { .cap = 65536 };
-	struct json json = { .out = &out };
+	AUTO_BUF struct buf out = {.cap = 65536};
+	struct json json = {.out = &out};
 
 	for (size_t i = 0; i < counter->count; i++) {
 		int r = drain(counter, counter->polls[i].fd);
@@ -146,12 +146,13 @@ static int run(struct counter *counter)
 {
 	struct pollfd *input = &counter->polls[counter->count];
 
-	*input = (struct pollfd){ .fd = STDIN_FILENO, .events = POLLIN };
+	*input = (struct pollfd){.fd = STDIN_FILENO, .events = POLLIN};
 	for (;;) {
 		if (poll(counter->polls, counter->count + 1, -1) < 0)
 			return neg_errno();
 		for (size_t i = 0; i < counter->count; i++) {
-			int r = counter->polls[i].revents ? drain(counter, counter->polls[i].fd) : 0;
+			int r =
+			    counter->polls[i].revents ? drain(counter, counter->polls[i].fd) : 0;
 
 			if (r < 0)
 				return r;
@@ -197,12 +198,12 @@ static void usage(FILE *to)
 int main(int argc, char **argv)
 {
 	static const struct option names[] = {
-		{ "nonce", required_argument, NULL, 'n' },
-		{ "device", required_argument, NULL, 'd' },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 },
+	    {"nonce", required_argument, NULL, 'n'},
+	    {"device", required_argument, NULL, 'd'},
+	    {"help", no_argument, NULL, 'h'},
+	    {0},
 	};
-	struct counter counter = { 0 };
+	struct counter counter = {0};
 	bool marked = false;
 	int c, r = 0;
 

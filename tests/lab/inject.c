@@ -26,18 +26,18 @@
 #endif
 
 #define BATCH_BYTES 1024 /* a message this long is a ruleset, not a question */
-#define LEAST_QUEUE 1	 /* the least that the kernel gives */
+#define LEAST_QUEUE 1    /* the least that the kernel gives */
 
 enum class { CLASS_ANY, CLASS_NETLINK, CLASS_MEMORY, CLASS_BATCH };
 
 enum action {
 	ACTION_NOTHING, /* only count */
-	ACTION_KILL,	/* before the call */
-	ACTION_LATE,	/* while the call is running: @number nanoseconds after it began */
-	ACTION_ERROR,	/* the call is not made and fails with errno @number */
-	ACTION_LOST,	/* the call is made, and then fails with errno @number all the same */
-	ACTION_CUT,	/* the call is made; only @number percent of the bytes are reported */
-	ACTION_FULL,	/* the socket's receive queue is full from now on */
+	ACTION_KILL,    /* before the call */
+	ACTION_LATE,    /* while the call is running: @number nanoseconds after it began */
+	ACTION_ERROR,   /* the call is not made and fails with errno @number */
+	ACTION_LOST,    /* the call is made, and then fails with errno @number all the same */
+	ACTION_CUT,     /* the call is made; only @number percent of the bytes are reported */
+	ACTION_FULL,    /* the socket's receive queue is full from now on */
 };
 
 static const struct {
@@ -45,22 +45,21 @@ static const struct {
 	enum action action;
 	bool number;
 } actions[] = {
-	{ "nothing", ACTION_NOTHING, false }, { "kill", ACTION_KILL, false },
-	{ "late", ACTION_LATE, true },	      { "error", ACTION_ERROR, true },
-	{ "lost", ACTION_LOST, true },	      { "cut", ACTION_CUT, true },
-	{ "full", ACTION_FULL, false },
+    {"nothing", ACTION_NOTHING, false}, {"kill", ACTION_KILL, false}, {"late", ACTION_LATE, true},
+    {"error", ACTION_ERROR, true},      {"lost", ACTION_LOST, true},  {"cut", ACTION_CUT, true},
+    {"full", ACTION_FULL, false},
 };
 
-static const char *const class_names[] = { "any", "netlink", "memory", "batch" };
+static const char *const class_names[] = {"any", "netlink", "memory", "batch"};
 
 struct inject {
 	enum class class;
 	enum action action;
 	uint32_t number;
-	uint64_t at;	  /* which call of the class, from 1 */
-	bool on;	  /* and all that follow */
+	uint64_t at; /* which call of the class, from 1 */
+	bool on;     /* and all that follow */
 	pid_t pid;
-	uint64_t calls;	  /* of the class, so far */
+	uint64_t calls; /* of the class, so far */
 	uint64_t fired;
 	uint64_t fired_call; /* the system call's number, the first time */
 	uint64_t filled;     /* messages it took to fill the queue */
@@ -123,7 +122,7 @@ static int queue_fill(struct inject *inject, int fd)
 	struct {
 		struct nlmsghdr header;
 		uint8_t bytes[64];
-	} junk = { .header = { .nlmsg_len = sizeof(junk), .nlmsg_type = NLMSG_NOOP } };
+	} junk = {.header = {.nlmsg_len = sizeof(junk), .nlmsg_type = NLMSG_NOOP}};
 	AUTO_CLOSE int process = (int)syscall(SYS_pidfd_open, inject->pid, 0);
 	AUTO_CLOSE int theirs = (int)syscall(SYS_pidfd_getfd, process, fd, 0);
 	AUTO_CLOSE int ours = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
@@ -149,7 +148,7 @@ static void spin(uint64_t nanoseconds)
 	do
 		clock_gettime(CLOCK_MONOTONIC, &now);
 	while ((uint64_t)(now.tv_sec - start.tv_sec) * 1000000000u +
-		       (uint64_t)(now.tv_nsec - start.tv_nsec) <
+		   (uint64_t)(now.tv_nsec - start.tv_nsec) <
 	       nanoseconds);
 }
 
@@ -272,8 +271,8 @@ static int start(struct inject *inject, char **argv)
 
 static int report(const struct inject *inject, int status)
 {
-	AUTO_BUF struct buf out = { .cap = 4096 };
-	struct json json = { .out = &out };
+	AUTO_BUF struct buf out = {.cap = 4096};
+	struct json json = {.out = &out};
 
 	json_object_begin(&json, NULL);
 	json_number(&json, "calls", (int64_t)inject->calls);
@@ -333,11 +332,11 @@ static void usage(FILE *to)
 int main(int argc, char **argv)
 {
 	static const struct option names[] = {
-		{ "calls", required_argument, NULL, 'c' }, { "at", required_argument, NULL, 'a' },
-		{ "on", no_argument, NULL, 'o' },	   { "do", required_argument, NULL, 'd' },
-		{ "help", no_argument, NULL, 'h' },	   { 0 },
+	    {"calls", required_argument, NULL, 'c'}, {"at", required_argument, NULL, 'a'},
+	    {"on", no_argument, NULL, 'o'},          {"do", required_argument, NULL, 'd'},
+	    {"help", no_argument, NULL, 'h'},        {0},
 	};
-	struct inject inject = { .at = 1 };
+	struct inject inject = {.at = 1};
 	bool told = false;
 	int c, status = 0, r = 0;
 

@@ -9,8 +9,8 @@
 #include <base/json.h>
 
 const char *const mark_kind_names[MARK_KINDS] = {
-	[MARK_UDP] = "udp",	[MARK_UDP6] = "udp6",	  [MARK_TCP] = "tcp",  [MARK_RAW] = "raw",
-	[MARK_FRAME] = "frame", [MARK_BYPASS] = "bypass", [MARK_PLUG] = "plug",
+    [MARK_UDP] = "udp",     [MARK_UDP6] = "udp6",     [MARK_TCP] = "tcp",   [MARK_RAW] = "raw",
+    [MARK_FRAME] = "frame", [MARK_BYPASS] = "bypass", [MARK_PLUG] = "plug",
 };
 
 static int digit(char c)
@@ -23,8 +23,8 @@ static int digit(char c)
 int mark_parse(const char *text, struct mark *ret_mark)
 {
 	struct mark mark = {
-		.address = { 198, 18 },
-		.address6 = { 0x20, 0x01, 0x0d, 0xb8, 0x00, 0x80 },
+	    .address = {198, 18},
+	    .address6 = {0x20, 0x01, 0x0d, 0xb8, 0x00, 0x80},
 	};
 
 	if (strlen(text) != 2 * (size_t)MARK_LEN)

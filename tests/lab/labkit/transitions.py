@@ -141,7 +141,7 @@ class Blast:
             self._counters.append(Asked(self._trap, counter))
         argv = ["nice", "-n", "5", tool("lethe-blaster"), "--nonce", nonce,
                 "--uid", str(self._user.uid), "--device", names.LAN_DEVICE,
-                "--gateway", names.ROUTER_MAC]  # fmt: skip
+                "--gateway", names.ROUTER_MAC, "--resolver", names.LAN_RESOLVER]  # fmt: skip
         argv += ["--plug", str(PLUG_INDEX)] if self._trap else []
         self._blaster = Asked(host, argv)
         return self
@@ -203,8 +203,8 @@ def status(lab: Lab, policy: Path) -> dict[str, Any]:
 
 
 def state(lab: Lab, policies: dict[str, Path]) -> str:
-    """What the kernel holds: the name of one of @policies, SEALED, OPEN, or else why it is neither.
-    Only what is exactly a policy, settings included, has its name."""
+    """What the kernel holds: the name of one of @policies if it is exactly that, SEALED, OPEN, or
+    else why it is none of them."""
     said = ""
     for name, policy in policies.items():
         found = status(lab, policy)
@@ -229,7 +229,6 @@ def _generation() -> int:
         netlink.sendto(request, (0, 0))
         answer = netlink.recv(65536)
     kind = struct.unpack_from("=H", answer, 4)[0]
-    length, attribute, value = struct.unpack_from("!4xI", answer, 0)[0], 0, 0
     length, attribute = struct.unpack_from("=HH", answer, 20)
     value = struct.unpack_from("!I", answer, 24)[0]
     if kind != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWGEN) or (length, attribute) != (
