@@ -124,6 +124,25 @@ static int open_netlink(void)
 	return socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 12) < 0;
 }
 
+static int by_value(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+/* What large policies lead to: much memory, and sorting it. */
+static int use_much_memory(void)
+{
+	size_t count = 4u << 20;
+	int *numbers = calloc(count, sizeof(*numbers));
+
+	if (!numbers)
+		return 1;
+	for (size_t i = 0; i < count; i++)
+		numbers[i] = (int)(count - i);
+	qsort(numbers, count, sizeof(*numbers), by_value);
+	return numbers[0] != 1;
+}
+
 static int open_internet(void)
 {
 	return socket(AF_INET, SOCK_STREAM, 0) < 0;
@@ -139,6 +158,8 @@ static void test_sandbox_bites(void **state)
 {
 	int status = in_sandbox(open_netlink);
 
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	status = in_sandbox(use_much_memory);
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 	status = in_sandbox(open_internet);
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);

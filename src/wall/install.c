@@ -153,6 +153,7 @@ int wall_install(struct nf_socket *nf, struct ruleset *ruleset, struct diag *dia
 	struct devices none = { 0 };
 	bool prefix = false;
 	int r = nf_probe_device_prefix(nf, &prefix);
+	int sent;
 
 	if (r < 0) {
 		diag_set(diag, NULL, 0, 0, "cannot ask the kernel for its abilities: %s",
@@ -161,11 +162,14 @@ int wall_install(struct nf_socket *nf, struct ruleset *ruleset, struct diag *dia
 		return r;
 	}
 	if (prefix)
-		r = send_once(nf, ruleset, true, &none, diag);
+		sent = send_once(nf, ruleset, true, &none, diag);
 	else
-		r = send_by_names(nf, ruleset, diag);
-	if (r < 0)
-		return r;
+		sent = send_by_names(nf, ruleset, diag);
+	/* Answers that were lost say nothing; what the kernel holds does. */
+	if (sent < 0 && sent != -ENOBUFS)
+		return sent;
 	r = prefix ? 0 : with_names(ruleset);
-	return r < 0 ? r : wall_compare(nf, ruleset, difference);
+	if (r == 0)
+		r = wall_compare(nf, ruleset, difference);
+	return sent < 0 && (r == -ESTALE || r == -ENOENT) ? sent : r;
 }

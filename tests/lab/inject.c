@@ -5,6 +5,7 @@
  * standard output is thrown away.
  */
 #include <getopt.h>
+#include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -25,8 +26,7 @@
 #error "registers are set for x86_64 only"
 #endif
 
-#define BATCH_BYTES 1024 /* a message this long is a ruleset, not a question */
-#define LEAST_QUEUE 1    /* the least that the kernel gives */
+#define LEAST_QUEUE 1 /* the least that the kernel gives */
 
 enum class { CLASS_ANY, CLASS_NETLINK, CLASS_MEMORY, CLASS_BATCH };
 
@@ -65,9 +65,25 @@ struct inject {
 	uint64_t filled;     /* messages it took to fill the queue */
 };
 
-static bool is_member(enum class class, const struct __ptrace_syscall_info *info)
+/* Is this a transaction of nftables? The kernel's probing counts too. */
+static bool is_batch(pid_t pid, const struct __ptrace_syscall_info *info)
 {
-	switch (class) {
+	struct nlmsghdr header;
+	long word;
+
+	if (info->entry.nr != SYS_sendto || info->entry.args[2] < sizeof(header))
+		return false;
+	errno = 0;
+	word = ptrace(PTRACE_PEEKDATA, pid, info->entry.args[1], NULL);
+	if (errno)
+		return false;
+	memcpy(&header, &word, sizeof(word));
+	return header.nlmsg_type == NFNL_MSG_BATCH_BEGIN;
+}
+
+static bool is_member(const struct inject *inject, const struct __ptrace_syscall_info *info)
+{
+	switch (inject->class) {
 	case CLASS_ANY:
 		return true;
 	case CLASS_NETLINK:
@@ -89,7 +105,7 @@ static bool is_member(enum class class, const struct __ptrace_syscall_info *info
 		return info->entry.nr == SYS_brk || info->entry.nr == SYS_mmap ||
 		       info->entry.nr == SYS_mremap;
 	case CLASS_BATCH:
-		return info->entry.nr == SYS_sendto && info->entry.args[2] >= BATCH_BYTES;
+		return is_batch(inject->pid, info);
 	}
 	return false;
 }
@@ -231,7 +247,7 @@ static int follow(struct inject *inject, int *status)
 			continue; /* killed meanwhile */
 		if (info.op == PTRACE_SYSCALL_INFO_ENTRY) {
 			chosen = false;
-			if (!is_member(inject->class, &info))
+			if (!is_member(inject, &info))
 				continue;
 			inject->calls++;
 			chosen = inject->calls == inject->at ||
