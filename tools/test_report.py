@@ -34,7 +34,7 @@ def meson_total(folder: Path, entries: list[dict[str, object]], **environment: s
 
 
 def entry(result: str, stdout: str = "") -> dict[str, object]:
-    return {"name": "base", "result": result, "stdout": stdout, "returncode": 0}
+    return {"name": "lethe:unit / base", "result": result, "stdout": stdout, "returncode": 0}
 
 
 @pytest.mark.parametrize(("one", "last", "status"), [

@@ -24,6 +24,20 @@ static void set_destination(struct packet *packet, char *word)
 	packet->destination_port = (uint16_t)number;
 }
 
+static uint16_t hexadecimal(const char *digit)
+{
+	static const char digits[] = "0123456789abcdef";
+	unsigned value = 0;
+
+	for (; *digit; digit++) {
+		const char *found = strchr(digits, *digit);
+
+		assert_non_null(found);
+		value = value << 4 | (unsigned)(found - digits);
+	}
+	return (uint16_t)value;
+}
+
 static void set_what(struct packet *packet, const char *word)
 {
 	static const struct {
@@ -33,9 +47,7 @@ static void set_what(struct packet *packet, const char *word)
 	    {"tcp", IPPROTO_TCP},       {"udp", IPPROTO_UDP},   {"icmp", IPPROTO_ICMP},
 	    {"icmpv6", IPPROTO_ICMPV6}, {"sctp", IPPROTO_SCTP}, {"gre", IPPROTO_GRE},
 	};
-	static const char digits[] = "0123456789abcdef";
 	uint64_t number;
-	unsigned type = 0;
 
 	if (strcmp(word, "arp") == 0 || strcmp(word, "eapol") == 0) {
 		packet->ethertype = word[0] == 'a' ? ETH_P_ARP : ETH_P_PAE;
@@ -44,9 +56,7 @@ static void set_what(struct packet *packet, const char *word)
 		return;
 	}
 	if (strncmp(word, "0x", 2) == 0) {
-		for (const char *digit = word + 2; *digit; digit++)
-			type = type << 4 | (unsigned)(strchr(digits, *digit) - digits);
-		packet->ethertype = (uint16_t)type;
+		packet->ethertype = hexadecimal(word + 2);
 		return;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(protocols); i++)
@@ -76,8 +86,10 @@ static void set_option(struct packet *packet, const char *word)
 	const char *value = strchr(word, '=');
 	uint64_t number = 0;
 
-	if (sscanf(word, "framed=%hx", &packet->link_ethertype) == 1)
+	if (strncmp(word, "framed=0x", 9) == 0) {
+		packet->link_ethertype = hexadecimal(value + 3);
 		return;
+	}
 	if (value && value[1] >= '0' && value[1] <= '9')
 		assert_int_equal(num_parse_u64(value + 1, UINT16_MAX, &number), 0);
 	if (strncmp(word, "flags=", 6) == 0)

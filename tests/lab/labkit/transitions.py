@@ -8,6 +8,7 @@ one system call at a time.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import names, netns, rules
 from .capture import Barrier
+from .wait import wait_for
 
 if TYPE_CHECKING:
     from .lab import Lab
@@ -166,16 +168,18 @@ class Blast:
                      next((a[k] for a in answers for k in ("escape", "other") if a[k]), ""),
                      sum(a["drops"] for a in answers))  # fmt: skip
 
-    def passed_by(self, before: int) -> bool:
-        """Have more packets been tried than @before?"""
-        return sum(self._blaster.ask()["tried"].values()) > before
+    def tried(self) -> dict[str, int]:
+        return self._blaster.ask()["tried"]
 
 
 def wall(lab: Lab, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
     """lethe-wall on the host under test; quicker than lab.host.run(), whose other namespaces and
     users it does not need."""
-    argv = [str(rules.wall()), "--passwd", str(names.PASSWD), *words]
-    return run(lab, argv, **options)
+    return run(lab, wall_words(*words), **options)
+
+
+def wall_words(*words: str) -> list[str]:
+    return [str(rules.wall()), "--passwd", str(names.PASSWD), *words]
 
 
 def run(lab: Lab, argv: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
@@ -187,10 +191,9 @@ def run(lab: Lab, argv: list[str], **options: Any) -> subprocess.CompletedProces
 
 
 def start(lab: Lab, *words: str) -> subprocess.Popen[str]:
-    argv = [str(rules.wall()), "--passwd", str(names.PASSWD), *words]
     return netns.run_in(
         lab.ns(names.HOST),
-        lambda: subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        lambda: subprocess.Popen(wall_words(*words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                  stderr=subprocess.PIPE, text=True),
     )  # fmt: skip
 
@@ -258,13 +261,53 @@ def inject(lab: Lab, action: str, words: list[str], calls: str = "any", at: int 
     (with @on all that follow too); see lethe-inject --help."""
     argv = [tool("lethe-inject"), "--calls", calls, "--at", str(at), "--do", action]
     argv += ["--on"] if on else []
-    result = run(lab, [*argv, str(rules.wall()), "--passwd", str(names.PASSWD), *words])
+    result = run(lab, [*argv, *wall_words(*words)])
     if result.returncode != 0:
         raise RuntimeError(f"lethe-inject: {result.stderr}")
     told = json.loads(result.stdout)
     return Fault(told["fired"] > 0, told["calls"], told["call"],
                  told["exit"] if told["exit"] >= 0 else None, told["signal"], told["filled"],
                  result.stderr)  # fmt: skip
+
+
+class MemoryGroup:
+    """A control group with a limit on what its processes, and the kernel for them, may use."""
+
+    def __init__(self, folder: Path, limit_file: str) -> None:
+        self.folder = folder
+        self._limit_file = limit_file
+
+    def limit(self, size: int) -> None:
+        (self.folder / self._limit_file).write_text(str(size), encoding="ascii")
+
+    def enter(self) -> None:
+        """Called in a child, which then is in the group."""
+        (self.folder / "cgroup.procs").write_text("0", encoding="ascii")
+
+
+@contextmanager
+def memory_group(lab: Lab) -> Iterator[MemoryGroup]:
+    """A new one; a machine where none can be made is an OSError."""
+    first, second = Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup")
+    if (first / "memory.limit_in_bytes").exists():
+        group = MemoryGroup(first / f"lethe-{lab.name}", "memory.limit_in_bytes")
+    else:
+        group = MemoryGroup(second / f"lethe-{lab.name}", "memory.max")
+    group.folder.mkdir()
+    try:
+        yield group
+    finally:
+        wait_for(lambda: _removed(group.folder), ANSWER_SECONDS, "an empty control group")
+
+
+def _removed(folder: Path) -> bool:
+    try:
+        folder.rmdir()
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        return False
+    return True
 
 
 @contextmanager
@@ -295,3 +338,11 @@ def binds_by_prefix() -> bool:
     """Does this kernel give devices that appear later the chains that are there (since 6.18)?"""
     major, minor = os.uname().release.split(".")[:2]
     return (int(major), int("".join(c for c in minor if c.isdigit()))) >= (6, 18)
+
+
+def is_in(pid: int, inode: int) -> bool:
+    """Is the process in the network namespace with this inode?"""
+    try:
+        return os.stat(f"/proc/{pid}/ns/net").st_ino == inode
+    except OSError:  # it has ended
+        return False
