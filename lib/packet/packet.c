@@ -2,10 +2,12 @@
 #include "packet.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <linux/if_ether.h>
 #include <string.h>
 
 #define IP_OPTION_NONE 1 /* "no operation" */
+#define IP_OPTIONS_MAX 10 /* words; more do not fit into the header's length */
 
 #ifndef IPPROTO_DCCP
 #define IPPROTO_DCCP 33
@@ -195,6 +197,7 @@ static void encode_ip4(const struct packet *packet, struct packet_bytes *bytes)
 {
 	uint16_t header = (uint16_t)(20 + 4 * packet->options);
 
+	assert(packet->options <= IP_OPTIONS_MAX);
 	bytes->data[0] = (uint8_t)(0x40 | header / 4);
 	memset(bytes->data + 20, IP_OPTION_NONE, header - 20u);
 	if (packet->fragment) {

@@ -219,6 +219,9 @@ static void print_other_protocols(void **state)
 	prints_as(&packet, "gre 192.168.1.2 -> 203.0.113.5, forward");
 	packet.protocol = 253;
 	prints_as(&packet, "protocol 253 192.168.1.2 -> 203.0.113.5, forward");
+	packet.options = 3;
+	prints_as(&packet, "protocol 253 with IP options 192.168.1.2 -> 203.0.113.5, forward");
+	packet.options = 0;
 	packet.protocol = IPPROTO_UDP;
 	packet.fragment = true;
 	prints_as(&packet, "udp fragment 192.168.1.2 -> 203.0.113.5, forward");
@@ -231,6 +234,10 @@ static void print_ip6(void **state)
 	packet.path = PACKET_INPUT;
 	packet.expected = true;
 	prints_as(&packet, "udp [2001:db8::1]:40000 -> [2001:db8::2]:443, input, expected");
+	packet.options = 1;
+	packet.expected = false;
+	prints_as(&packet,
+		  "udp after extension headers [2001:db8::1]:40000 -> [2001:db8::2]:443, input");
 	packet = ip6(IPPROTO_ICMPV6);
 	packet.icmp_type = 135;
 	prints_as(&packet, "icmpv6 type 135 2001:db8::1 -> 2001:db8::2 without owner, output");
@@ -366,6 +373,57 @@ static void encode_fragment4(void **state)
 	encodes_as(&packet, expected, sizeof(expected), 0);
 }
 
+/* Options of "no operation"; the header's length and all that follows it move. */
+static void encode_options4(void **state)
+{
+	static const uint8_t whole[] = {
+	    0x47, 0x00, 0x00, 0x24, 0,   0, 0,   0, 64, 17, 0, 0, /* 7 words, length 36 */
+	    192,  168,  1,    2,    203, 0, 113, 5,               /* addresses */
+	    1,    1,    1,    1,    1,   1, 1,   1,               /* two words of options */
+	    0x9c, 0x40, 0x01, 0xbb, 0,   8, 0,   0,               /* ports, length 8 */
+	};
+	static const uint8_t later[32] = {
+	    0x46, 0x00, 0x00, 0x20, 0,   0, 0x00, 0xb9, 64, 17, 0, 0, /* 6 words, length 32 */
+	    192,  168,  1,    2,    203, 0, 113,  5,    1,  1,  1, 1,
+	};
+	struct packet packet = ip4(IPPROTO_UDP);
+
+	packet.options = 2;
+	encodes_as(&packet, whole, sizeof(whole), 28);
+	packet.options = 1;
+	packet.fragment = true;
+	encodes_as(&packet, later, sizeof(later), 0);
+}
+
+static void encode_most_options4(void **state)
+{
+	struct packet packet = ip4(IPPROTO_TCP);
+	struct packet_bytes bytes;
+
+	packet.options = 10;
+	packet_encode(&packet, &bytes);
+	assert_int_equal(bytes.data[0], 0x4f);
+	assert_int_equal(bytes.transport_offset, 60);
+	assert_int_equal(bytes.len, 80);
+	assert_int_equal(bytes.data[60], 0x9c);
+}
+
+static void encode_options6(void **state)
+{
+	static const uint8_t expected[] = {
+	    0x60, 0,    0,    0,    0x00, 0x10, 60, 64, /* payload 16, destination options */
+	    0x20, 0x01, 0x0d, 0xb8, 0,    0,    0,  0,  0, 0, 0, 0, 0, 0,
+	    0,    1,    0x20, 0x01, 0x0d, 0xb8, 0,  0,  0, 0, 0, 0, 0, 0,
+	    0,    0,    0,    2,    17,   0,    0,  0,  0, 0, 0, 0, /* next header UDP, 8 bytes of
+								       padding */
+	    0x9c, 0x40, 0x01, 0xbb, 0,    8,    0,  0,
+	};
+	struct packet packet = ip6(IPPROTO_UDP);
+
+	packet.options = 1;
+	encodes_as(&packet, expected, sizeof(expected), 48);
+}
+
 static void encode_tcp6(void **state)
 {
 	static const uint8_t expected[] = {
@@ -479,6 +537,9 @@ int main(void)
 	    cmocka_unit_test(encode_icmp4),
 	    cmocka_unit_test(encode_gre4),
 	    cmocka_unit_test(encode_fragment4),
+	    cmocka_unit_test(encode_options4),
+	    cmocka_unit_test(encode_most_options4),
+	    cmocka_unit_test(encode_options6),
 	    cmocka_unit_test(encode_tcp6),
 	    cmocka_unit_test(encode_icmp6),
 	    cmocka_unit_test(encode_fragment6),

@@ -6,11 +6,13 @@ Each function raises OSError when the network refuses, and TimeoutError when nob
 
 from __future__ import annotations
 
+import encodings.idna  # noqa: F401  (see Host.call: nothing is imported later)
 import ipaddress
 import socket
 import struct
 
 from . import dns, names
+from .hostile import checksum
 
 SECONDS = 20.0
 _SOCKS_ERRORS = {
@@ -113,8 +115,6 @@ def ping(address: str, timeout: float = SECONDS) -> None:
 
 
 def _with_checksum(message: bytes) -> bytes:
-    from .hostile import checksum
-
     return message[:2] + struct.pack("!H", checksum(message)) + message[4:]
 
 

@@ -154,7 +154,8 @@ class Host:
     ) -> T:
         """Call a Python function there, in a child process, and hand on its answer or exception.
 
-        Quicker than run() for a probe: nothing is executed. The answer must be picklable.
+        Quicker than run() for a probe: nothing is executed. The answer must be picklable. What
+        the function imports must be imported already: @user may not be able to read the modules.
         """
         account = names.user(user)
         net, mount = self._handles(namespace)

@@ -141,7 +141,7 @@ class Blast:
         self._counters = [Asked(router, [*counter, "--device", names.HOST_LINK])]
         if self._trap:
             self._counters.append(Asked(self._trap, counter))
-        argv = ["nice", "-n", "5", tool("lethe-blaster"), "--nonce", nonce,
+        argv = ["nice", "-n", "19", tool("lethe-blaster"), "--nonce", nonce,
                 "--uid", str(self._user.uid), "--device", names.LAN_DEVICE,
                 "--gateway", names.ROUTER_MAC, "--resolver", names.LAN_RESOLVER]  # fmt: skip
         argv += ["--plug", str(PLUG_INDEX)] if self._trap else []
