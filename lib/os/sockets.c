@@ -45,6 +45,13 @@ static int diag_send(int fd, const struct request *request)
 	return len < 0 ? neg_errno() : 0;
 }
 
+/* The kernel queues an answer inside the call that asks for it, or that takes the part before: what
+ * is not there will never come, and waiting for it would hold the filter's lock for ever. */
+static int answer_missing(void)
+{
+	return errno == EAGAIN ? -EIO : neg_errno();
+}
+
 /* An IPv6 socket that talks IPv4 has a mapped address; its packets are IPv4. */
 static bool unmap(uint8_t address[static 16])
 {
@@ -150,12 +157,12 @@ static int list_family(struct list *list, uint8_t family)
 		return r;
 	r = diag_send(fd, &request);
 	while (r == 0) {
-		ssize_t len = recv(fd, data, RECEIVE_SIZE, 0);
+		ssize_t len = recv(fd, data, RECEIVE_SIZE, MSG_DONTWAIT);
 
 		if (len < 0 && errno == EINTR)
 			continue;
 		if (len < 0)
-			return neg_errno();
+			return answer_missing();
 		r = list_datagram(list, data, (size_t)len);
 	}
 	return r < 0 ? r : 0;
@@ -204,10 +211,10 @@ int sockets_end(const struct os_socket *socket)
 	if (r < 0)
 		return r;
 	do
-		len = recv(fd, &answer, sizeof(answer), 0);
+		len = recv(fd, &answer, sizeof(answer), MSG_DONTWAIT);
 	while (len < 0 && errno == EINTR);
 	if (len < 0)
-		return neg_errno();
+		return answer_missing();
 	if ((size_t)len < sizeof(answer.header) + sizeof(answer.error) ||
 	    answer.header.nlmsg_type != NLMSG_ERROR)
 		return -EBADMSG;

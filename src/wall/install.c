@@ -151,20 +151,18 @@ int wall_install(struct nf_socket *nf, struct ruleset *ruleset, struct diag *dia
 		 struct buf *difference)
 {
 	struct devices none = { 0 };
-	bool prefix = false;
-	int r = nf_probe_device_prefix(nf, &prefix);
-	int sent;
+	bool prefix = true;
+	int sent, r;
 
-	if (r < 0) {
-		diag_set(diag, NULL, 0, 0, "cannot ask the kernel for its abilities: %s",
-			 strerror(-r));
-		diag_hint(diag, "run it as root, in the network namespace to be filtered");
-		return r;
-	}
-	if (prefix)
-		sent = send_once(nf, ruleset, true, &none, diag);
-	else
+	/* Tried, not asked: an aborted transaction costs the kernel more than all the rest. A
+	 * kernel that does not know the prefix refuses the whole batch, and nothing has changed. */
+	sent = send_once(nf, ruleset, true, &none, diag);
+	if (sent == -EINVAL || sent == -EOPNOTSUPP) {
+		prefix = false;
 		sent = send_by_names(nf, ruleset, diag);
+	}
+	if (sent == -EPERM)
+		diag_hint(diag, "run it as root, in the network namespace to be filtered");
 	/* Answers that were lost say nothing; what the kernel holds does. */
 	if (sent < 0 && sent != -ENOBUFS)
 		return sent;
