@@ -200,9 +200,9 @@ static int refuse_overlap(const struct resolver *resolver, const struct service_
 
 	resolve_fail(resolver, &later->ports_place,
 		     "the service \"%s\" shares port %u with \"%s\" at %s", later->service.name,
-		     later->service.ports.low > earlier->service.ports.low
-			 ? later->service.ports.low
-			 : earlier->service.ports.low,
+		     (unsigned)(later->service.ports.low > earlier->service.ports.low
+				    ? later->service.ports.low
+				    : earlier->service.ports.low),
 		     earlier->service.name, place_text(&earlier->service.place).text);
 	resolve_hint(resolver, "to let another user in: allow USER to service %s",
 		     earlier->service.name);

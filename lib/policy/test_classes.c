@@ -54,9 +54,12 @@ static int count_class(const struct packet *packet, void *data)
 	struct policy_verdict verdict = policy_evaluate(tally->policy, packet);
 
 	if (tally->count == tally->room) {
-		tally->room = tally->room ? tally->room * 2 : 1024;
-		tally->hashes = realloc(tally->hashes, tally->room * sizeof(uint64_t));
-		assert_non_null(tally->hashes);
+		size_t room = tally->room ? tally->room * 2 : 1024;
+		uint64_t *hashes = realloc(tally->hashes, room * sizeof(uint64_t));
+
+		assert_non_null(hashes);
+		tally->hashes = hashes;
+		tally->room = room;
 	}
 	tally->hashes[tally->count++] = packet_hash(packet);
 	tally->accepted += policy_allows(&verdict);

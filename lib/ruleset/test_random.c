@@ -351,7 +351,7 @@ static int start(void **state)
 	seed = (uint64_t)time(NULL);
 	if (text)
 		assert_int_equal(num_parse_u64(text, UINT64_MAX, &seed), 0);
-	print_message("LETHE_SEED=%ju\n", (uintmax_t)seed);
+	print_message("# LETHE_SEED=%ju\n", (uintmax_t)seed);
 	random_state = seed * 2 + 1;
 	return 0;
 }

@@ -77,20 +77,21 @@ static int after_install(const struct wall_options *options, const struct policy
 	int r = wall_settings_apply(&diag);
 
 	if (r < 0) {
-		diag_hint(&diag, "the filter is in force all the same");
-		wall_complain_diag(options, &diag);
+		wall_warn(0, "%s; the filter is in force all the same", diag.message);
 		status = WALL_FAILED;
 	}
 	r = wall_end_flows(policy, ret_ended);
 	if (r < 0) {
-		wall_complain(r, "the filter is in force, but connections that the policy does not "
-				 "allow could not all be ended");
+		wall_warn(r, "the filter is in force, but connections that the policy does not "
+			     "allow could not all be ended");
 		status = WALL_FAILED;
 	}
 	return status;
 }
 
-static int report_applied(const struct wall_options *options, const char *path, size_t ended)
+/* @complete: settings and connections, too, are as the policy wants them. */
+static int report_applied(const struct wall_options *options, const char *path, bool complete,
+			  size_t ended)
 {
 	AUTO_BUF struct buf out = { .cap = WALL_OUTPUT_MAX };
 	struct json json = { .out = &out };
@@ -101,6 +102,7 @@ static int report_applied(const struct wall_options *options, const char *path, 
 		json_object_begin(&json, NULL);
 		json_string(&json, "state", "enforced");
 		json_string(&json, "policy", path);
+		json_bool(&json, "complete", complete);
 		json_number(&json, "flows_ended", (int64_t)ended);
 		json_object_end(&json);
 		buf_puts(&out, "\n");
@@ -110,6 +112,23 @@ static int report_applied(const struct wall_options *options, const char *path, 
 		if (ended > 0)
 			buf_printf(&out, "%zu connection%s that it does not allow %s ended.\n", ended,
 				   ended == 1 ? "" : "s", ended == 1 ? "was" : "were");
+	}
+	return wall_write(&out, WALL_OK);
+}
+
+static int report_sent(const struct wall_options *options)
+{
+	AUTO_BUF struct buf out = { .cap = WALL_OUTPUT_MAX };
+	struct json json = { .out = &out };
+
+	if (options->json) {
+		json_object_begin(&json, NULL);
+		json_string(&json, "state", "sent");
+		json_string(&json, "batch", options->batch);
+		json_object_end(&json);
+		buf_puts(&out, "\n");
+	} else if (!options->quiet) {
+		buf_printf(&out, "The batch %s is in force.\n", options->batch);
 	}
 	return wall_write(&out, WALL_OK);
 }
@@ -136,8 +155,10 @@ static int apply_batch(const struct wall_options *options)
 		return WALL_BAD;
 	}
 	data = malloc((size_t)status.st_size);
-	if (!data)
+	if (!data) {
+		wall_complain(-ENOMEM, "cannot read the batch '%s'", options->batch);
 		return WALL_FAILED;
+	}
 	len = read(fd, data, (size_t)status.st_size);
 	if (len != status.st_size || nf_batch_check(data, (size_t)len, WALL_TABLE) < 0) {
 		wall_complain(0, "the batch '%s' is damaged, or is not one of 'lethe-wall compile'",
@@ -148,7 +169,7 @@ static int apply_batch(const struct wall_options *options)
 	if (r != WALL_OK)
 		return r;
 	r = nf_batch_send(nf, data, (size_t)len, &diag);
-	return r < 0 ? complain_failed(options, &diag, r) : WALL_OK;
+	return r < 0 ? complain_failed(options, &diag, r) : report_sent(options);
 }
 
 int wall_apply(const struct wall_options *options, char **words)
@@ -182,7 +203,7 @@ int wall_apply(const struct wall_options *options, char **words)
 	if (r < 0)
 		return complain_failed(options, &diag, r);
 	status = after_install(options, policy, &ended);
-	r = report_applied(options, path, ended);
+	r = report_applied(options, path, status == WALL_OK, ended);
 	return status != WALL_OK ? status : r;
 }
 

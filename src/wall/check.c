@@ -62,6 +62,8 @@ static int compile_batch(const struct wall_options *options, const struct rulese
 {
 	struct nf_batch_options how = { .device_prefix = true };
 	AUTO_BUF struct buf batch = { .cap = NF_BATCH_MAX };
+	AUTO_BUF struct buf out = { .cap = WALL_OUTPUT_MAX };
+	struct json json = { .out = &out };
 	int r = nf_batch_build(ruleset, &how, &batch);
 
 	if (r == 0)
@@ -70,9 +72,16 @@ static int compile_batch(const struct wall_options *options, const struct rulese
 		wall_complain(r, "cannot write the batch to '%s'", options->batch);
 		return WALL_FAILED;
 	}
-	if (!options->quiet)
-		fprintf(stderr, "lethe-wall: %zu bytes in '%s'\n", batch.len, options->batch);
-	return WALL_OK;
+	if (options->json) {
+		json_object_begin(&json, NULL);
+		json_string(&json, "batch", options->batch);
+		json_number(&json, "bytes", (int64_t)batch.len);
+		json_object_end(&json);
+		buf_puts(&out, "\n");
+	} else if (!options->quiet) {
+		buf_printf(&out, "%zu bytes in %s.\n", batch.len, options->batch);
+	}
+	return wall_write(&out, WALL_OK);
 }
 
 int wall_compile(const struct wall_options *options, char **words)

@@ -5,29 +5,18 @@
 #include <stdarg.h>
 #include <string.h>
 
-void wall_complain(int error, const char *format, ...)
-{
-	va_list args;
+static bool errors_as_json;
 
-	fputs("lethe-wall: ", stderr);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	if (error < 0)
-		fprintf(stderr, ": %s", strerror(-error));
-	fputc('\n', stderr);
+void wall_errors_as_json(void)
+{
+	errors_as_json = true;
 }
 
-void wall_complain_diag(const struct wall_options *options, const struct diag *diag)
+static void print_error(const struct diag *diag)
 {
-	char text[DIAG_FILE_MAX + 2 * DIAG_MESSAGE_MAX + 64];
 	AUTO_BUF struct buf out = { .cap = WALL_OUTPUT_MAX };
 	struct json json = { .out = &out };
 
-	diag_format(diag, text, sizeof(text));
-	fprintf(stderr, "%s\n", text);
-	if (!options->json)
-		return;
 	json_object_begin(&json, NULL);
 	json_object_begin(&json, "error");
 	json_string(&json, "file", diag->file);
@@ -37,8 +26,52 @@ void wall_complain_diag(const struct wall_options *options, const struct diag *d
 	json_string(&json, "hint", diag->hint);
 	json_object_end(&json);
 	json_object_end(&json);
-	buf_puts(&out, "\n");
-	wall_write(&out, WALL_BAD);
+	/* Not wall_write(), which complains when it cannot. */
+	printf("%s\n", buf_text(&out));
+	fflush(stdout);
+}
+
+PRINTF(2, 0)
+static void print_warning(int error, const char *format, va_list args, struct diag *ret_diag)
+{
+	char text[DIAG_MESSAGE_MAX / 2];
+
+	vsnprintf(text, sizeof(text), format, args);
+	diag_set(ret_diag, NULL, 0, 0, "%s%s%s", text, error < 0 ? ": " : "",
+		 error < 0 ? strerror(-error) : "");
+	fprintf(stderr, "lethe-wall: %s\n", ret_diag->message);
+}
+
+void wall_warn(int error, const char *format, ...)
+{
+	struct diag diag = { 0 };
+	va_list args;
+
+	va_start(args, format);
+	print_warning(error, format, args, &diag);
+	va_end(args);
+}
+
+void wall_complain(int error, const char *format, ...)
+{
+	struct diag diag = { 0 };
+	va_list args;
+
+	va_start(args, format);
+	print_warning(error, format, args, &diag);
+	va_end(args);
+	if (errors_as_json)
+		print_error(&diag);
+}
+
+void wall_complain_diag(const struct wall_options *options, const struct diag *diag)
+{
+	char text[DIAG_FILE_MAX + 2 * DIAG_MESSAGE_MAX + 64];
+
+	diag_format(diag, text, sizeof(text));
+	fprintf(stderr, "%s\n", text);
+	if (options->json)
+		print_error(diag);
 }
 
 int wall_write(struct buf *out, int status)

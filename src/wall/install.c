@@ -137,11 +137,30 @@ int wall_compare(struct nf_socket *nf, const struct ruleset *ruleset, struct buf
 	return 0;
 }
 
+/* Is a chain there that is bound by prefix? Then the kernel can do it. */
+static int find_prefix(struct nf_socket *nf, bool *ret_found)
+{
+	CLEANUP(ruleset_freep) struct ruleset *held = NULL;
+	bool found = false;
+	int r = nf_read_table(nf, RULESET_NETDEV, WALL_TABLE, &held);
+
+	if (r < 0 && r != -ENOENT)
+		return r;
+	for (size_t i = 0; r == 0 && i < held->table_count; i++)
+		for (size_t j = 0; j < held->tables[i].chain_count; j++)
+			found |= held->tables[i].chains[j].every_device;
+	*ret_found = found;
+	return 0;
+}
+
 int wall_expect_devices(struct nf_socket *nf, struct ruleset *ruleset)
 {
 	bool prefix = false;
-	int r = nf_probe_device_prefix(nf, &prefix);
+	int r = find_prefix(nf, &prefix);
 
+	/* Asked only where nothing tells: an aborted transaction is dear. */
+	if (r == 0 && !prefix)
+		r = nf_probe_device_prefix(nf, &prefix);
 	if (r < 0 || prefix)
 		return r;
 	return with_names(ruleset);

@@ -92,6 +92,7 @@ static int parse_options(int argc, char **argv, struct wall_options *options)
 			break;
 		case 'j':
 			options->json = true;
+			wall_errors_as_json();
 			break;
 		case 'q':
 			options->quiet = true;

@@ -57,7 +57,7 @@ static int visit(const struct packet *packet, void *data)
 	if (!check->verbose || check->mistakes > 10)
 		return 0;
 	packet_print(packet, &text);
-	print_message("%s: policy %u (%s, line %u), ruleset %u (chain %s, rule \"%s\", %s)\n",
+	print_message("# %s: policy %u (%s, line %u), ruleset %u (chain %s, rule \"%s\", %s)\n",
 		      buf_text(&text), verdict.action, verdict.reason, verdict.place.line,
 		      result.outcome, result.chain ? result.chain->name : "-",
 		      result.rule ? result.rule->comment : "policy",
@@ -91,7 +91,7 @@ static size_t check_policy(const struct policy *policy, const struct ruleset *ru
 	assert_int_equal(policy_each_class(&policy, 1, visit, &check), 0);
 	assert_true(check.classes > 1000);
 	if (verbose)
-		print_message("%zu classes\n", check.classes);
+		print_message("# %zu classes\n", check.classes);
 	return check.mistakes;
 }
 
@@ -195,7 +195,7 @@ static void test_random(void **state)
 	struct policy_options options = { .passwd = PASSWD };
 	unsigned good = 0;
 
-	print_message("LETHE_SEED=%u\n", seed);
+	print_message("# LETHE_SEED=%u\n", seed);
 	for (int i = 0; i < 60; i++) {
 		CLEANUP(policy_freep) struct policy *policy = NULL;
 		CLEANUP(ruleset_freep) struct ruleset *ruleset = NULL;
@@ -214,7 +214,7 @@ static void test_random(void **state)
 			fail();
 		}
 	}
-	print_message("%u policies\n", good);
+	print_message("# %u policies\n", good);
 	assert_true(good > 10);
 }
 

@@ -47,8 +47,12 @@ int wall_status(const struct wall_options *options, char **words);
 int wall_explain(const struct wall_options *options, char **words);
 int wall_diff(const struct wall_options *options, char **words);
 
-/* Print "lethe-wall: what: why" to standard error; @error is a negative errno, or 0 for none. */
+/* Print "lethe-wall: what: why" to standard error; @error is a negative errno, or 0 for none.
+ * wall_complain() is for what ends a verb: after wall_errors_as_json() it prints an object on standard
+ * output too. wall_warn() is for what the verb's own output tells of. */
 void wall_complain(int error, const char *format, ...) PRINTF(2, 3);
+void wall_warn(int error, const char *format, ...) PRINTF(2, 3);
+void wall_errors_as_json(void);
 /* Print a diagnostic to standard error and, with --json, as an object on standard output. */
 void wall_complain_diag(const struct wall_options *options, const struct diag *diag);
 /* Write the buffer to standard output. Returns @status, or WALL_FAILED if it cannot be written. */

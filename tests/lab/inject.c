@@ -59,7 +59,10 @@ struct inject {
 	uint64_t at; /* which call of the class, from 1 */
 	bool on;     /* and all that follow */
 	pid_t pid;
-	uint64_t calls; /* of the class, so far */
+	bool begun;       /* it has begun to give up its rights, so the loader's work is done */
+	bool brk;         /* the call that fails is this one, */
+	uint64_t address; /* and what for */
+	uint64_t calls;   /* of the class, so far */
 	uint64_t fired;
 	uint64_t fired_call; /* the system call's number, the first time */
 	uint64_t filled;     /* messages it took to fill the queue */
@@ -102,6 +105,9 @@ static bool is_member(const struct inject *inject, const struct __ptrace_syscall
 			return false;
 		}
 	case CLASS_MEMORY:
+		/* The loader ends in its own ways without memory; it is not what is tested. */
+		if (!inject->begun)
+			return false;
 		return info->entry.nr == SYS_brk || info->entry.nr == SYS_mmap ||
 		       info->entry.nr == SYS_mremap;
 	case CLASS_BATCH:
@@ -110,15 +116,37 @@ static bool is_member(const struct inject *inject, const struct __ptrace_syscall
 	return false;
 }
 
-/* Let the call that is about to be made be another, that does nothing and that sandboxes allow. */
-static int call_skip(pid_t pid)
+/*
+ * The call that is about to be made fails instead. It becomes another, which does nothing and which
+ * sandboxes allow; the error is its result later. brk(2) has no errors: what fails tells where the
+ * break is, and that is what a call for address 0 does.
+ */
+static int call_fail(struct inject *inject)
 {
 	struct user_regs_struct registers;
 
-	if (ptrace(PTRACE_GETREGS, pid, NULL, &registers) < 0)
+	if (ptrace(PTRACE_GETREGS, inject->pid, NULL, &registers) < 0)
 		return neg_errno();
-	registers.orig_rax = SYS_getpid;
-	return ptrace(PTRACE_SETREGS, pid, NULL, &registers) < 0 ? neg_errno() : 0;
+	inject->brk = registers.orig_rax == SYS_brk;
+	inject->address = registers.rdi;
+	if (inject->brk)
+		registers.rdi = 0;
+	else
+		registers.orig_rax = SYS_getpid;
+	return ptrace(PTRACE_SETREGS, inject->pid, NULL, &registers) < 0 ? neg_errno() : 0;
+}
+
+static int call_failed(const struct inject *inject)
+{
+	struct user_regs_struct registers;
+
+	if (ptrace(PTRACE_GETREGS, inject->pid, NULL, &registers) < 0)
+		return neg_errno();
+	if (inject->brk)
+		registers.rdi = inject->address; /* programs count on keeping their registers */
+	else
+		registers.rax = (uint64_t) - (int64_t)inject->number;
+	return ptrace(PTRACE_SETREGS, inject->pid, NULL, &registers) < 0 ? neg_errno() : 0;
 }
 
 static int result_set(pid_t pid, int64_t result)
@@ -182,7 +210,7 @@ static int fire_before(struct inject *inject, const struct __ptrace_syscall_info
 		spin(inject->number);
 		return kill(inject->pid, SIGKILL) < 0 ? neg_errno() : 0;
 	case ACTION_ERROR:
-		return call_skip(inject->pid);
+		return call_fail(inject);
 	case ACTION_FULL:
 		return queue_fill(inject, (int)info->entry.args[0]);
 	case ACTION_NOTHING:
@@ -198,6 +226,7 @@ static int fire_after(struct inject *inject, const struct __ptrace_syscall_info 
 {
 	switch (inject->action) {
 	case ACTION_ERROR:
+		return call_failed(inject);
 	case ACTION_LOST:
 		return result_set(inject->pid, -(int64_t)inject->number);
 	case ACTION_CUT:
@@ -247,6 +276,7 @@ static int follow(struct inject *inject, int *status)
 			continue; /* killed meanwhile */
 		if (info.op == PTRACE_SYSCALL_INFO_ENTRY) {
 			chosen = false;
+			inject->begun |= info.entry.nr == SYS_prctl;
 			if (!is_member(inject, &info))
 				continue;
 			inject->calls++;
@@ -336,7 +366,8 @@ static void usage(FILE *to)
 {
 	fputs("Usage: lethe-inject [--calls CLASS] [--at N] [--on] --do ACTION PROGRAM [WORD]...\n"
 	      "Run PROGRAM and make its Nth system call of a class go wrong.\n"
-	      "  -c, --calls=CLASS  any (the default), netlink, memory, batch\n"
+	      "  -c, --calls=CLASS  any (the default), netlink, batch (of nftables), memory\n"
+	      "                     (after the first prctl(2))\n"
 	      "  -a, --at=N         which, from 1 (the default)\n"
 	      "  -o, --on           that call and all that follow\n"
 	      "  -d, --do=ACTION    nothing, kill, late:NANOSECONDS, error:ERRNO, lost:ERRNO,\n"

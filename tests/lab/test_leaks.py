@@ -21,10 +21,8 @@ from labkit.promise import BLOCKED, OUT, USERS, promise, zone
 from labkit.probes import ProbeClass
 
 BASE = names.FIXTURES / "stateless.nft"
-# Known of the rules in BASE: they name their device, and take another namespace's packets for what
-# an ended connection left behind.
-KNOWN = {("device-plugged", names.ROOT): LEAK, ("device-plugged-syn", names.ROOT): LEAK,
-         ("device-macvlan-ns-stack", names.ROOT): LEAK}
+# Known of the rules in BASE: they name their device.
+KNOWN = {("device-plugged", names.ROOT): LEAK, ("device-plugged-syn", names.ROOT): LEAK}
 
 Bad = dict[tuple[str, str], str]
 # Is this cell expected to turn bad, and how?
@@ -121,7 +119,8 @@ def _lan_dns(entry: ProbeClass, user: str, _: matrix.Matrix) -> str | None:
 
 def _frames(entry: ProbeClass, user: str, _: matrix.Matrix) -> str | None:
     # The kernel's own tunnel sends through the IP stack.
-    opened = is_frame(entry) or (entry.name.startswith("device-") and entry.name != "device-vxlan")
+    opened = is_frame(entry) or (entry.name.startswith("device-") and entry.name != "device-vxlan"
+                                 and not entry.beyond)
     return LEAK if opened and is_blocked(entry, user) else None
 
 

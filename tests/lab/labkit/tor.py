@@ -79,9 +79,9 @@ class TorNetwork:
             try:
                 self._start_cold(lead)
                 return
-            except IncompleteConsensus as error:
+            except (IncompleteConsensus, TimeoutError) as error:
                 self._lab.progress(f"{error}; starting afresh, with more time before the vote")
-        raise RuntimeError("the relays do not introduce themselves in time for the vote")
+        raise RuntimeError("Tor did not come up, however much time there was before the vote")
 
     def _start_warm(self, template: Path) -> None:
         self._lab.progress("starting Tor from the template")
