@@ -6,13 +6,15 @@
  *
  * In process: each step of `lethe-wall apply`, as its own file takes it. As a command: from before
  * the process starts until it has ended with success; COMMAND is split at blanks, no shell is
- * involved. All are taken in turns. Prints "NAME RUN NANOSECONDS" of the clock on the wall.
+ * involved. Each kind is taken in turns. Prints "NAME RUN NANOSECONDS-OF-CLOCK NANOSECONDS-OF-PROCESSOR",
+ * and for a command that says something, as NAME-said, when it began to.
  */
 #include "measure.h"
 
 #include <fcntl.h>
 #include <spawn.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include <nf/nf.h>
@@ -32,10 +34,24 @@ struct inside {
 	struct buf batch;
 };
 
-static void sample(const char *name, uint64_t run, uint64_t start)
+struct start {
+	uint64_t wall, cpu;
+};
+
+static struct start start_now(void)
 {
-	printf("%s %llu %llu\n", name, (unsigned long long)run,
-	       (unsigned long long)(wall_now() - start));
+	return (struct start){ wall_now(), cpu_now() };
+}
+
+static void print(const char *name, uint64_t run, uint64_t wall, uint64_t cpu)
+{
+	printf("%s %llu %llu %llu\n", name, (unsigned long long)run, (unsigned long long)wall,
+	       (unsigned long long)cpu);
+}
+
+static void sample(const char *name, uint64_t run, struct start start)
+{
+	print(name, run, wall_now() - start.wall, cpu_now() - start.cpu);
 }
 
 static void load_and_compile(struct inside *inside, uint64_t run)
@@ -43,13 +59,13 @@ static void load_and_compile(struct inside *inside, uint64_t run)
 	CLEANUP(policy_freep) struct policy *policy = NULL;
 	CLEANUP(ruleset_freep) struct ruleset *ruleset = NULL;
 	struct diag diag = { 0 };
-	uint64_t start = wall_now();
+	struct start start = start_now();
 	int r = policy_load(inside->policy_path, &inside->how, &diag, &policy);
 
 	if (r < 0)
 		fail(r, "%s:%u: %s", diag.file, diag.line, diag.message);
 	sample("load", run, start);
-	start = wall_now();
+	start = start_now();
 	r = compile_policy(policy, &ruleset);
 	if (r < 0)
 		fail(r, "compile_policy");
@@ -62,7 +78,7 @@ static void load_and_compile(struct inside *inside, uint64_t run)
 
 static void probe(struct inside *inside, uint64_t run)
 {
-	uint64_t start = wall_now();
+	struct start start = start_now();
 	int r = nf_probe_device_prefix(inside->nf, &inside->options.device_prefix);
 
 	sample("probe", run, start);
@@ -73,14 +89,14 @@ static void probe(struct inside *inside, uint64_t run)
 static void build_and_send(struct inside *inside, uint64_t run)
 {
 	struct diag diag = { 0 };
-	uint64_t start = wall_now(), built;
+	struct start start = start_now(), built;
 	int r;
 
 	buf_done(&inside->batch);
 	r = nf_batch_build(inside->ruleset, &inside->options, &inside->batch);
 	if (r < 0)
 		fail(r, "nf_batch_build");
-	built = wall_now();
+	built = start_now();
 	r = nf_batch_send(inside->nf, inside->batch.data, inside->batch.len, &diag);
 	if (r < 0)
 		fail(r, "%s", diag.message);
@@ -91,7 +107,7 @@ static void build_and_send(struct inside *inside, uint64_t run)
 static void read_back(struct inside *inside, uint64_t run)
 {
 	AUTO_BUF struct buf difference = { .cap = 4096 };
-	uint64_t start = wall_now();
+	struct start start = start_now();
 	int r = wall_compare(inside->nf, inside->ruleset, &difference);
 
 	sample("read-back", run, start);
@@ -104,7 +120,7 @@ static void install(struct inside *inside, uint64_t run)
 {
 	AUTO_BUF struct buf difference = { .cap = 4096 };
 	struct diag diag = { 0 };
-	uint64_t start = wall_now();
+	struct start start = start_now();
 	int r = wall_install(inside->nf, inside->ruleset, &diag, &difference);
 
 	sample("install", run, start);
@@ -116,42 +132,83 @@ static void settings_and_flows(struct inside *inside, uint64_t run)
 {
 	struct diag diag = { 0 };
 	size_t ended = 0;
-	uint64_t start = wall_now();
+	struct start start = start_now();
 	int r = wall_settings_apply(&diag);
 
 	if (r < 0)
 		fail(r, "%s", diag.message);
 	sample("settings", run, start);
-	start = wall_now();
+	start = start_now();
 	r = wall_end_flows(inside->policy, &ended);
 	if (r < 0)
 		fail(r, "wall_end_flows");
 	sample("flows", run, start);
 }
 
+static uint64_t nanoseconds(const struct timeval *time)
+{
+	return (uint64_t)time->tv_sec * 1000000000u + (uint64_t)time->tv_usec * 1000u;
+}
+
+/* Read all that is said. Returns when the first of it came, or 0. */
+static uint64_t listen_to(int fd)
+{
+	uint64_t first = 0;
+	char text[4096];
+	ssize_t len;
+
+	while ((len = read(fd, text, sizeof(text))) > 0)
+		if (first == 0)
+			first = wall_now();
+	if (len < 0)
+		fail(neg_errno(), "read");
+	return first;
+}
+
+/* Starts @words with standard output into a pipe, whose other end is returned. */
+static int start_command(char **words, pid_t *ret_child)
+{
+	posix_spawn_file_actions_t actions;
+	int ends[2], r;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		fail(neg_errno(), "pipe2");
+	if (posix_spawn_file_actions_init(&actions) ||
+	    posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO))
+		fail(0, "cannot prepare a command");
+	r = posix_spawnp(ret_child, words[0], &actions, NULL, words, environ);
+	if (r)
+		fail(-r, "%s", words[0]);
+	posix_spawn_file_actions_destroy(&actions);
+	close(ends[1]);
+	return ends[0];
+}
+
 static void command(const char *name, const char *text, uint64_t run)
 {
 	AUTO_FREE char *copy = strdup(text);
-	char *words[WORDS_MAX + 1] = { 0 }, *rest = copy;
-	posix_spawn_file_actions_t actions;
+	char *words[WORDS_MAX + 1] = { 0 }, *rest = copy, said[64];
+	AUTO_CLOSE int fd = -EBADF;
+	struct rusage usage;
+	uint64_t start, first;
 	size_t count = 0;
-	uint64_t start;
-	int status, r;
 	pid_t child;
+	int status;
 
 	while (rest && count < WORDS_MAX)
 		words[count++] = strsep(&rest, " ");
-	if (!copy || rest || posix_spawn_file_actions_init(&actions) ||
-	    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0))
-		fail(0, "%s: cannot prepare '%s'", name, text);
+	if (!copy || rest)
+		fail(0, "%s: too many words in '%s'", name, text);
 	start = wall_now();
-	r = posix_spawnp(&child, words[0], &actions, NULL, words, environ);
-	if (r)
-		fail(-r, "%s: %s", name, words[0]);
-	if (waitpid(child, &status, 0) != child)
-		fail(neg_errno(), "waitpid");
-	sample(name, run, start);
-	posix_spawn_file_actions_destroy(&actions);
+	fd = start_command(words, &child);
+	first = listen_to(fd);
+	if (wait4(child, &status, 0, &usage) != child)
+		fail(neg_errno(), "wait4");
+	print(name, run, wall_now() - start,
+	      nanoseconds(&usage.ru_utime) + nanoseconds(&usage.ru_stime));
+	snprintf(said, sizeof(said), "%s-said", name);
+	if (first)
+		print(said, run, first - start, 0);
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
 		fail(0, "%s: '%s' ended with status %d", name, text, status);
 }
@@ -177,9 +234,11 @@ int main(int argc, char **argv)
 		read_back(&inside, run);
 		install(&inside, run);
 		settings_and_flows(&inside, run);
+	}
+	/* Afterwards: the end of a process waits for what the kernel has left to clear away. */
+	for (uint64_t run = 0; run < runs; run++)
 		for (int i = 4; i < argc; i += 2)
 			command(argv[i], argv[i + 1], run);
-	}
 	buf_done(&inside.batch);
 	ruleset_free(inside.ruleset);
 	policy_free(inside.policy);

@@ -5,25 +5,26 @@
  *
  *   bench-throughput ROUNDS BYTES SEED NAME,KIND,NAMESPACE,PEER,UID,ADDRESS,PORT...
  *
- * KIND `up` sends from NAMESPACE to PEER, `down` the other way. Segmentation and receive offload of
- * eth0 are turned off in both. Prints "NAME ROUND NANOSECONDS-OF-PROCESSOR NANOSECONDS-OF-CLOCK" for
- * BYTES.
+ * KIND `up` sends from NAMESPACE to PEER, `down` the other way. With `plain-up` and `plain-down`,
+ * segmentation and receive offload of eth0 are turned off in both, for good. Prints
+ * "NAME ROUND NANOSECONDS-OF-PROCESSOR NANOSECONDS-OF-CLOCK" for BYTES.
  */
 #include "measure.h"
 
-#include <fcntl.h>
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
 #include <net/if.h>
-#include <poll.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 
 #define CASES_MAX   32
-#define CHUNK_BYTES (64u << 10)
+#define CHUNK_BYTES (32u << 10)
 #define DEVICE	    "eth0"
-#define STALL_MS    10000 /* nothing moved for so long: the ruleset breaks the connection */
+#define PLAIN	    "plain-"
+#define STALL_S	    10 /* nothing moved for so long: the ruleset breaks the connection */
 
 struct stream {
 	struct bench_case bench;
@@ -46,82 +47,84 @@ static void offload_off(int namespace)
 	}
 }
 
-static void make_nonblocking(int fd)
+static void give_up_late(int fd)
 {
-	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
-		fail(neg_errno(), "fcntl");
+	const struct timeval stall = { .tv_sec = STALL_S };
+
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &stall, sizeof(stall)) < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &stall, sizeof(stall)) < 0)
+		fail(neg_errno(), "cannot set a time-out");
+}
+
+/* Plain Reno, before there is a connection: another default (BBR) paces what is sent by timers, and
+ * goes on pacing once it was in use. */
+static void use_reno(int fd)
+{
+	static const char name[] = "reno";
+
+	if (setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, sizeof(name) - 1) < 0)
+		fail(neg_errno(), "cannot choose congestion control");
 }
 
 static void prepare(const char *word, struct stream *stream)
 {
 	struct bench_case *bench = &stream->bench;
 	int listener, client, accepted;
+	const char *kind;
 
 	case_parse(word, bench);
-	if (strcmp(bench->kind, "up") != 0 && strcmp(bench->kind, "down") != 0)
+	kind = bench->kind;
+	if (!strncmp(kind, PLAIN, strlen(PLAIN))) {
+		kind += strlen(PLAIN);
+		offload_off(bench->peer);
+		offload_off(bench->client);
+	}
+	if (strcmp(kind, "up") != 0 && strcmp(kind, "down") != 0)
 		fail(0, "'%s' is neither up nor down", bench->kind);
-	offload_off(bench->peer);
-	offload_off(bench->client);
 	listener = case_listen(bench);
+	use_reno(listener);
 	namespace_enter(bench->client);
 	become_owner(bench->uid);
 	client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (client < 0 || connect(client, (const struct sockaddr *)&bench->address,
+	use_reno(client);
+	if (connect(client, (const struct sockaddr *)&bench->address,
 				  sizeof(bench->address)) < 0)
 		fail(neg_errno(), "%s: connect", bench->name);
 	accepted = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	if (accepted < 0)
 		fail(neg_errno(), "%s: accept", bench->name);
 	close(listener);
-	make_nonblocking(client);
-	make_nonblocking(accepted);
-	stream->sender = strcmp(bench->kind, "up") == 0 ? client : accepted;
-	stream->receiver = strcmp(bench->kind, "up") == 0 ? accepted : client;
+	give_up_late(client);
+	give_up_late(accepted);
+	stream->sender = strcmp(kind, "up") == 0 ? client : accepted;
+	stream->receiver = strcmp(kind, "up") == 0 ? accepted : client;
 }
 
-/* Moves some bytes; 0 if none could be moved now. */
-static size_t send_some(const struct stream *stream, uint64_t left)
-{
-	static const char data[CHUNK_BYTES];
-	ssize_t sent = send(stream->sender, data, left < CHUNK_BYTES ? (size_t)left : CHUNK_BYTES,
-			    MSG_NOSIGNAL);
-
-	if (sent < 0 && errno != EAGAIN)
-		fail(neg_errno(), "%s: send", stream->bench.name);
-	return sent < 0 ? 0 : (size_t)sent;
-}
-
-static size_t receive_some(const struct stream *stream)
+/* So little at a time that nothing waits for a window to open, and that the sending call itself
+ * carries every packet to the receiver. */
+static void move_chunk(const struct stream *stream, size_t len)
 {
 	static char data[CHUNK_BYTES];
-	ssize_t len = recv(stream->receiver, data, sizeof(data), 0);
+	size_t received = 0;
+	ssize_t r = send(stream->sender, data, len, MSG_NOSIGNAL);
 
-	if (len == 0 || (len < 0 && errno != EAGAIN))
-		fail(len ? neg_errno() : 0, "%s: recv", stream->bench.name);
-	return len < 0 ? 0 : (size_t)len;
-}
-
-static void wait_for_movement(const struct stream *stream, bool sending)
-{
-	struct pollfd fds[2] = { { .fd = stream->receiver, .events = POLLIN },
-				 { .fd = stream->sender, .events = POLLOUT } };
-
-	if (poll(fds, sending ? 2 : 1, STALL_MS) <= 0)
-		fail(0, "%s: the stream stands still", stream->bench.name);
+	if (r != (ssize_t)len)
+		fail(r < 0 ? neg_errno() : 0, "%s: send", stream->bench.name);
+	while (received < len) {
+		r = recv(stream->receiver, data, len - received, 0);
+		if (r <= 0)
+			fail(r < 0 ? neg_errno() : 0, "%s: recv", stream->bench.name);
+		received += (size_t)r;
+	}
 }
 
 static void move(const struct stream *stream, uint64_t bytes)
 {
-	uint64_t sent = 0, received = 0;
+	for (uint64_t left = bytes; left > 0;) {
+		size_t len = left < CHUNK_BYTES ? (size_t)left : CHUNK_BYTES;
 
-	while (received < bytes) {
-		size_t out = sent < bytes ? send_some(stream, bytes - sent) : 0;
-		size_t in = receive_some(stream);
-
-		sent += out;
-		received += in;
-		if (in == 0 && out == 0)
-			wait_for_movement(stream, sent < bytes);
+		move_chunk(stream, len);
+		left -= len;
 	}
 }
 

@@ -63,6 +63,10 @@ def peer(name: str, services: int = 0) -> str:
     return re.sub(r"\$([A-Z]+)", lambda word: str(known[NFT_USERS[word[1]]]), text)
 
 
+def only_inet(listing: str) -> str:
+    return re.sub(r"^table netdev .*?^}\n", "", listing, flags=re.MULTILINE | re.DOTALL)
+
+
 def for_nft(listing: str, devices: list[str]) -> str:
     """What `lethe-wall compile` prints, as nft can load it again and again.
 
@@ -70,6 +74,9 @@ def for_nft(listing: str, devices: list[str]) -> str:
     itself does on a kernel that cannot bind by prefix.
     """
     names = ", ".join(devices)
+    # An echo's identifier has no type that `type` could name.
+    listing = re.sub(r"^(\tset echoes {\n\t\t)type .*$", r"\1typeof ip saddr . icmp id", listing,
+                     flags=re.MULTILINE)
     listing = re.sub(r"^\t\t# on every device.*\n(\t\ttype filter hook egress)",
                      rf"\1 devices = {{ {names} }}", listing, flags=re.MULTILINE)
     families = re.findall(r"^table (\w+) (\w+) ", listing, flags=re.MULTILINE)

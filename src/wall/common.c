@@ -31,12 +31,8 @@ static void print_error(const struct diag *diag)
 	fflush(stdout);
 }
 
-PRINTF(2, 0)
-static void print_warning(int error, const char *format, va_list args, struct diag *ret_diag)
+static void warning_print(int error, const char *text, struct diag *ret_diag)
 {
-	char text[DIAG_MESSAGE_MAX / 2];
-
-	vsnprintf(text, sizeof(text), format, args);
 	diag_set(ret_diag, NULL, 0, 0, "%s%s%s", text, error < 0 ? ": " : "",
 		 error < 0 ? strerror(-error) : "");
 	fprintf(stderr, "lethe-wall: %s\n", ret_diag->message);
@@ -44,22 +40,26 @@ static void print_warning(int error, const char *format, va_list args, struct di
 
 void wall_warn(int error, const char *format, ...)
 {
+	char text[DIAG_MESSAGE_MAX / 2];
 	struct diag diag = { 0 };
 	va_list args;
 
 	va_start(args, format);
-	print_warning(error, format, args, &diag);
+	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	warning_print(error, text, &diag);
 }
 
 void wall_complain(int error, const char *format, ...)
 {
+	char text[DIAG_MESSAGE_MAX / 2];
 	struct diag diag = { 0 };
 	va_list args;
 
 	va_start(args, format);
-	print_warning(error, format, args, &diag);
+	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	warning_print(error, text, &diag);
 	if (errors_as_json)
 		print_error(&diag);
 }

@@ -145,8 +145,7 @@ static void answer_sets(struct compile *compile)
 			       12, ANSWERS_TIMEOUT_MS);
 	emit_set_fields(&set, answer_fields, ARRAY_SIZE(answer_fields));
 	set = emit_dynamic_set(compile->table, &compile->error, SET_ECHOES,
-			       EMIT_TYPE_JOIN(EMIT_TYPE_IPV4, EMIT_TYPE_PORT), 8, /* nft has no type for
-										   * an echo's id */
+			       EMIT_TYPE_JOIN(EMIT_TYPE_IPV4, EMIT_TYPE_INTEGER), 8,
 			       ECHOES_TIMEOUT_MS);
 	emit_set_fields(&set, echo_fields, ARRAY_SIZE(echo_fields));
 }

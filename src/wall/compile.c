@@ -171,7 +171,7 @@ static void arp_chains(struct compile *compile)
 
 	if (!arp->stated)
 		return;
-	set = emit_set(compile->table, &compile->error, "arp_operations", EMIT_TYPE_ARP_OP, 2);
+	set = emit_set(compile->table, &compile->error, "arp_operations", EMIT_TYPE_INTEGER, 2);
 	for (size_t i = 0; i < ARRAY_SIZE(operations); i++) {
 		uint16_t net = htons(operations[i]);
 

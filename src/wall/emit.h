@@ -13,7 +13,7 @@
 
 /* nft's datatype numbers, for its listing; concatenations are joined by EMIT_TYPE_JOIN. */
 #define EMIT_TYPE_IPV4	   7u
-#define EMIT_TYPE_ARP_OP   11u
+#define EMIT_TYPE_INTEGER  4u
 #define EMIT_TYPE_PROTOCOL 12u
 #define EMIT_TYPE_PORT	   13u
 #define EMIT_TYPE_ARPHRD   21u

@@ -119,6 +119,8 @@ size_t wall_settings_check(struct buf *wrong)
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
 		bad += check_one(&settings[i], "all", wrong);
+		if (is_per_device(&settings[i])) /* what the next device will have */
+			bad += check_one(&settings[i], "default", wrong);
 		for (size_t j = 0; is_per_device(&settings[i]) && j < count; j++)
 			bad += check_one(&settings[i], devices[j], wrong);
 	}

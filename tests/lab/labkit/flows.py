@@ -163,12 +163,18 @@ def connect_as(uid: int, address: str, port: int) -> bool:
     os.setgroups([])
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)
-    return connects(address, port)
-
-
-def connects(address: str, port: int) -> bool:
     try:
-        socket.create_connection((address, port), 5).close()
+        socket.create_connection((address, port), SECONDS).close()
     except OSError:
         return False
+    return True
+
+
+def sends(address: str, port: int) -> bool:
+    """Is a datagram let out? Whether anybody takes it is another matter."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        try:
+            sender.sendto(b"?", (address, port))
+        except PermissionError:
+            return False
     return True

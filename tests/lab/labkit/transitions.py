@@ -285,16 +285,26 @@ class MemoryGroup:
         (self.folder / "cgroup.procs").write_text("0", encoding="ascii")
 
 
+class NoMemoryGroup(RuntimeError):
+    """This machine lets no control group be made that limits memory."""
+
+
 @contextmanager
 def memory_group(lab: Lab) -> Iterator[MemoryGroup]:
-    """A new one; a machine where none can be made is an OSError."""
-    first, second = Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup")
-    if (first / "memory.limit_in_bytes").exists():
-        group = MemoryGroup(first / f"lethe-{lab.name}", "memory.limit_in_bytes")
-    else:
-        group = MemoryGroup(second / f"lethe-{lab.name}", "memory.max")
-    group.folder.mkdir()
+    """A new one; without it NoMemoryGroup."""
+    root, limit_file = Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes"
+    if not (root / limit_file).exists():
+        root, limit_file = Path("/sys/fs/cgroup"), "memory.max"
+    group = MemoryGroup(root / f"lethe-{lab.name}", limit_file)
     try:
+        group.folder.mkdir()
+    except OSError as error:
+        raise NoMemoryGroup(f"{group.folder}: {error.strerror}") from None
+    try:
+        if not (group.folder / limit_file).exists():
+            raise NoMemoryGroup(f"no limit of memory in {root}")
+        if (group.folder / "memory.swap.max").exists():
+            (group.folder / "memory.swap.max").write_text("0", encoding="ascii")
         yield group
     finally:
         wait_for(lambda: _removed(group.folder), ANSWER_SECONDS, "an empty control group")
