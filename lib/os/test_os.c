@@ -69,7 +69,8 @@ static void test_sysctl(void **state)
 	assert_string_equal(value, "Linux");
 	assert_int_equal(sysctl_read("kernel/no_such_setting", value), -ENOENT);
 	assert_int_equal(sysctl_read("../sys/kernel/ostype", value), -EINVAL);
-	assert_int_equal(sysctl_read("kernel/version", value) == 0 || value[0] == 'L', 1);
+	/* Untouched by the failures. */
+	assert_string_equal(value, "Linux");
 }
 
 static void test_sockets_list_finds_our_own(void **state)
@@ -173,7 +174,7 @@ static void test_capability_is_all_that_is_left(void **state)
 	pid_t child;
 
 	if (geteuid() != 0)
-		return; /* nothing to give up; the lab runs this as root */
+		skip(); /* there is nothing to give up; ./test runs this as root */
 	child = fork();
 	assert_true(child >= 0);
 	if (child == 0) {
