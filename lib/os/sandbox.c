@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sandbox.h"
 
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <seccomp.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -76,4 +78,42 @@ int sandbox_netlink_only(void)
 	if (r < 0)
 		return r;
 	return seccomp_load(filter);
+}
+
+int sandbox_opened_only(void)
+{
+	static const int calls[] = {
+		SCMP_SYS(read),		 SCMP_SYS(readv),	  SCMP_SYS(write),
+		SCMP_SYS(writev),	 SCMP_SYS(close),	  SCMP_SYS(fstat),
+		SCMP_SYS(lseek),	 SCMP_SYS(mmap),	  SCMP_SYS(munmap),
+		SCMP_SYS(mremap),	 SCMP_SYS(mprotect),	  SCMP_SYS(madvise),
+		SCMP_SYS(brk),		 SCMP_SYS(futex),	  SCMP_SYS(getrandom),
+		SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday),  SCMP_SYS(getpid),
+		SCMP_SYS(gettid),	 SCMP_SYS(rt_sigaction),  SCMP_SYS(rt_sigprocmask),
+		SCMP_SYS(rt_sigreturn),	 SCMP_SYS(sigaltstack),	  SCMP_SYS(exit),
+		SCMP_SYS(exit_group),	 SCMP_SYS(sendto),	  SCMP_SYS(recvfrom),
+		SCMP_SYS(getsockopt),	 SCMP_SYS(shutdown),	  SCMP_SYS(poll),
+		SCMP_SYS(ppoll),	 SCMP_SYS(fcntl),	  SCMP_SYS(restart_syscall),
+		SCMP_SYS(prlimit64),	 SCMP_SYS(sched_getaffinity), SCMP_SYS(sysinfo),
+	};
+	static const int files[] = { SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(openat2),
+				     SCMP_SYS(stat), SCMP_SYS(access), SCMP_SYS(readlink) };
+	CLEANUP(filter_release) scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	int r = 0;
+
+	if (!filter)
+		return -ENOMEM;
+	for (size_t i = 0; i < ARRAY_SIZE(calls) && r == 0; i++)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
+	for (size_t i = 0; i < ARRAY_SIZE(files) && r == 0; i++)
+		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EACCES), files[i], 0);
+	/* glibc's fstat() */
+	if (r == 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 1,
+				     SCMP_A3(SCMP_CMP_EQ, AT_EMPTY_PATH));
+	/* isatty(), and no other: TIOCSTI types for the user. */
+	if (r == 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+				     SCMP_A1(SCMP_CMP_EQ, TCGETS));
+	return r < 0 ? r : seccomp_load(filter);
 }

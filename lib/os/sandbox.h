@@ -16,3 +16,11 @@ MUST_CHECK int sandbox_keep_capability(unsigned keep);
  * Returns 0 or -errno.
  */
 MUST_CHECK int sandbox_netlink_only(void);
+
+/*
+ * From here on only what a program needs that has opened all it will read: files and sockets that
+ * are open are read and written, and nothing is opened, connected, started or traced. Opening a file
+ * fails with EACCES, so that a library that would like its settings does without; any other call ends
+ * the process. No new privileges. Returns 0 or -errno.
+ */
+MUST_CHECK int sandbox_opened_only(void);

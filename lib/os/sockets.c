@@ -12,6 +12,7 @@
 
 #define RECEIVE_SIZE (256u << 10)
 #define SOCKETS_MAX  (1u << 20)
+#define STATE_BOUND  13 /* TCP_BOUND_INACTIVE, in the kernel's headers since 6.8 */
 
 static_assert(sizeof(struct inet_diag_sockid) <= sizeof(((struct os_socket *)0)->id),
 	      "the kernel's id fits");
@@ -36,11 +37,10 @@ static int diag_open(int *ret_fd)
 	return 0;
 }
 
-static int diag_send(int fd, const struct request *request)
+static int diag_send(int fd, const void *request, size_t size)
 {
 	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
-	ssize_t len = sendto(fd, request, sizeof(*request), 0, (struct sockaddr *)&kernel,
-			     sizeof(kernel));
+	ssize_t len = sendto(fd, request, size, 0, (struct sockaddr *)&kernel, sizeof(kernel));
 
 	return len < 0 ? neg_errno() : 0;
 }
@@ -136,15 +136,21 @@ static int list_datagram(struct list *list, const uint8_t *data, size_t len)
 	return 0;
 }
 
-static int list_family(struct list *list, uint8_t family)
+/*
+ * By the kernel's older request, which lists both families in one walk through its tables. Those are
+ * sized by the computer's memory, and the walk is most of the time that ending flows takes. Sockets
+ * that are bound and nothing else have no flow and a table of their own.
+ */
+static int list_all(struct list *list)
 {
-	struct request request = {
+	struct {
+		struct nlmsghdr header;
+		struct inet_diag_req body;
+	} request = {
 		.header = { .nlmsg_len = sizeof(request),
-			    .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+			    .nlmsg_type = TCPDIAG_GETSOCK,
 			    .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
-		.body = { .sdiag_family = family,
-			  .sdiag_protocol = IPPROTO_TCP,
-			  .idiag_states = UINT32_MAX },
+		.body = { .idiag_family = AF_INET, .idiag_states = ~(1u << STATE_BOUND) },
 	};
 	AUTO_FREE uint8_t *data = malloc(RECEIVE_SIZE);
 	AUTO_CLOSE int fd = -EBADF;
@@ -155,7 +161,7 @@ static int list_family(struct list *list, uint8_t family)
 	r = diag_open(&fd);
 	if (r < 0)
 		return r;
-	r = diag_send(fd, &request);
+	r = diag_send(fd, &request, sizeof(request));
 	while (r == 0) {
 		ssize_t len = recv(fd, data, RECEIVE_SIZE, MSG_DONTWAIT);
 
@@ -171,11 +177,8 @@ static int list_family(struct list *list, uint8_t family)
 int sockets_list(struct os_socket **ret_sockets, size_t *ret_count)
 {
 	struct list list = { 0 };
-	int r;
+	int r = list_all(&list);
 
-	r = list_family(&list, AF_INET);
-	if (r == 0)
-		r = list_family(&list, AF_INET6);
 	if (r < 0) {
 		free(list.sockets);
 		return r;
@@ -207,7 +210,7 @@ int sockets_end(const struct os_socket *socket)
 	r = diag_open(&fd);
 	if (r < 0)
 		return r;
-	r = diag_send(fd, &request);
+	r = diag_send(fd, &request, sizeof(request));
 	if (r < 0)
 		return r;
 	do

@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -104,15 +105,15 @@ static void test_sockets_list_finds_our_own(void **state)
 	assert_true(connected);
 }
 
-/* Run @inside in a child under the sandbox; returns the wait status. */
-static int in_sandbox(int (*inside)(void))
+/* Run @inside in a child under the @sandbox; returns the wait status. */
+static int in_sandbox(int (*sandbox)(void), int (*inside)(void))
 {
 	int status = -1;
 	pid_t child = fork();
 
 	assert_true(child >= 0);
 	if (child == 0) {
-		if (sandbox_netlink_only() < 0)
+		if (sandbox() < 0)
 			_exit(99);
 		_exit(inside());
 	}
@@ -157,15 +158,58 @@ static int start_program(void)
 
 static void test_sandbox_bites(void **state)
 {
-	int status = in_sandbox(open_netlink);
+	int status = in_sandbox(sandbox_netlink_only, open_netlink);
 
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-	status = in_sandbox(use_much_memory);
+	status = in_sandbox(sandbox_netlink_only, use_much_memory);
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-	status = in_sandbox(open_internet);
+	status = in_sandbox(sandbox_netlink_only, open_internet);
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
-	status = in_sandbox(start_program);
+	status = in_sandbox(sandbox_netlink_only, start_program);
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+}
+
+static int opened[2];
+
+/* What was opened before works on, and a file that a library would like to see does not. */
+static int use_what_is_open(void)
+{
+	char byte = 0;
+
+	if (write(opened[1], "a", 1) != 1 || read(opened[0], &byte, 1) != 1 || byte != 'a')
+		return 1;
+	if (fopen("/etc/passwd", "re") || errno != EACCES)
+		return 2;
+	return isatty(opened[0]) ? 3 : use_much_memory();
+}
+
+static int type_for_the_user(void)
+{
+	return ioctl(opened[0], TIOCSTI, "x") < 0;
+}
+
+static int open_unix(void)
+{
+	return socket(AF_UNIX, SOCK_STREAM, 0) < 0;
+}
+
+static void test_opened_only_bites(void **state)
+{
+	static int (*const forbidden[])(void) = {
+		open_netlink, open_internet, open_unix, start_program, type_for_the_user,
+	};
+	int status;
+
+	assert_int_equal(pipe(opened), 0);
+	status = in_sandbox(sandbox_opened_only, use_what_is_open);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(forbidden); i++) {
+		status = in_sandbox(sandbox_opened_only, forbidden[i]);
+		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+	}
+	close(opened[0]);
+	close(opened[1]);
 }
 
 static void test_capability_is_all_that_is_left(void **state)
@@ -195,6 +239,7 @@ int main(void)
 		cmocka_unit_test(test_sysctl),
 		cmocka_unit_test(test_sockets_list_finds_our_own),
 		cmocka_unit_test(test_sandbox_bites),
+		cmocka_unit_test(test_opened_only_bites),
 		cmocka_unit_test(test_capability_is_all_that_is_left),
 	};
 

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static int seal_now(struct nf_socket *nf, struct diag *diag)
+int wall_seal_now(struct nf_socket *nf, struct diag *diag)
 {
 	CLEANUP(ruleset_freep) struct ruleset *ruleset = NULL;
 	AUTO_BUF struct buf difference = { .cap = 4096 };
@@ -40,7 +40,7 @@ static int after_mismatch(const struct wall_options *options, struct nf_socket *
 			  const char *difference)
 {
 	struct diag diag = { 0 }, seal_diag = { 0 };
-	int r = seal_now(nf, &seal_diag);
+	int r = wall_seal_now(nf, &seal_diag);
 
 	diag_set(&diag, NULL, 0, 0, "what the kernel holds is not what was sent: %s", difference);
 	if (r == 0)
@@ -198,7 +198,7 @@ int wall_apply(const struct wall_options *options, char **words)
 	if (status != WALL_OK)
 		return status;
 	r = wall_install(nf, ruleset, &diag, &difference);
-	if (r == -ESTALE || r == -ENOENT)
+	if (r == -ESTALE)
 		return after_mismatch(options, nf, buf_text(&difference));
 	if (r < 0)
 		return complain_failed(options, &diag, r);
@@ -217,7 +217,7 @@ int wall_seal(const struct wall_options *options, char **words)
 	(void)words;
 	if (r != WALL_OK)
 		return r;
-	r = seal_now(nf, &diag);
+	r = wall_seal_now(nf, &diag);
 	if (r < 0)
 		return complain_failed(options, &diag, r);
 	if (options->json)

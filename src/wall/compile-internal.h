@@ -53,9 +53,46 @@ void compile_local_sets(struct compile *compile);
 void compile_local_chains(struct compile *compile);
 void compile_local_input(struct compile *compile);
 
+/* One question about the destination address. A network is the addresses of all its parts, and none
+ * of them is in two. */
+enum compile_part_kind {
+	COMPILE_PREFIX = 1,
+	COMPILE_OCTETS,	      /* the first octet is in @set */
+	COMPILE_OTHER_OCTETS, /* the first octet is not in @set */
+	COMPILE_INTERVALS,    /* the address is in @set */
+};
+
+struct compile_part {
+	enum compile_part_kind kind;
+	uint32_t address; /* of a prefix */
+	unsigned prefix_length;
+	char set[RULESET_NAME_MAX + 1];
+};
+
+#define COMPILE_PARTS_MAX 5
+struct compile_network {
+	struct compile_part parts[COMPILE_PARTS_MAX];
+	size_t count;
+};
+
+/* Networks (compile-networks.c). The parts of a network of these ranges (sorted, disjoint), whose
+ * sets are called after @name; they are made if @make_sets, once for each table. No memory: the
+ * compilation's error, and a network without parts. */
+void compile_network(struct compile *compile, const char *name, const struct policy_range *ranges,
+		     size_t count, bool make_sets, struct compile_network *ret_network);
+void compile_part_match(struct emit *emit, const struct compile_part *part);
+
+/* An interval set of addresses. */
+void compile_address_set(struct compile *compile, const char *name,
+			 const struct policy_range *ranges, size_t count);
+
 /* Other hosts (compile-remote.c); for both tables. */
 void compile_remote_sets(struct compile *compile);
 void compile_remote_chains(struct compile *compile);
+/* Every address that somebody may reach, by TCP or at all: where the rest of a connection may go
+ * whose owner is gone, and the pieces of a datagram. As compile_network(). */
+void compile_reach(struct compile *compile, bool tcp, bool make_sets,
+		   struct compile_network *ret_network);
 /* The judgement of a packet that leaves for another host, into the chain being written. */
 void compile_remote_rules(struct compile *compile, struct emit *emit);
 

@@ -14,15 +14,6 @@
 #define DHCP_SERVER_PORT 67
 #define ICMP_ECHO_	 8
 
-static void add_ranges(struct emit_set *set, const struct policy_range *ranges, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		uint32_t low = htonl(ranges[i].low), high = htonl(ranges[i].high);
-
-		emit_element_range(set, &low, &high, sizeof(low));
-	}
-}
-
 static bool network_used(const struct policy *policy, size_t network)
 {
 	if (policy->lan.stated && policy->lan.open && policy->lan.network == network)
@@ -44,13 +35,18 @@ static bool network_reached(const struct policy *policy, size_t network, bool tc
 	return false;
 }
 
-static void network_name(const struct policy *policy, size_t network,
-			 char name[static RULESET_NAME_MAX + 1])
+static void policy_network(struct compile *compile, size_t index, bool make_sets,
+			   struct compile_network *ret_network)
 {
-	if (policy->networks[network].literal)
-		snprintf(name, RULESET_NAME_MAX + 1, "net_%zu", network);
+	const struct policy_network *network = &compile->policy->networks[index];
+	char name[RULESET_NAME_MAX + 1];
+
+	if (network->literal)
+		snprintf(name, sizeof(name), "net_%zu", index);
 	else
-		snprintf(name, RULESET_NAME_MAX + 1, "net_%s", policy->networks[network].name);
+		snprintf(name, sizeof(name), "net_%s", network->name);
+	compile_network(compile, name, network->ranges, network->range_count, make_sets,
+			ret_network);
 }
 
 static int by_low(const void *a, const void *b)
@@ -81,15 +77,14 @@ static size_t join_ranges(struct policy_range *ranges, size_t count)
 	return kept + 1;
 }
 
-/* Every address that somebody may reach, by TCP or at all: where the rest of a connection may go
- * whose owner is gone, and the pieces of a datagram. */
-static void reach_set(struct compile *compile, const char *name, bool tcp)
+void compile_reach(struct compile *compile, bool tcp, bool make_sets,
+		   struct compile_network *ret_network)
 {
 	const struct policy *policy = compile->policy;
 	AUTO_FREE struct policy_range *ranges = NULL;
-	struct emit_set set;
 	size_t count = 0;
 
+	*ret_network = (struct compile_network){ 0 };
 	for (size_t i = 0; i < policy->network_count; i++)
 		count += policy->networks[i].range_count;
 	ranges = calloc(count + 1, sizeof(*ranges));
@@ -107,8 +102,8 @@ static void reach_set(struct compile *compile, const char *name, bool tcp)
 		count += network->range_count;
 	}
 	count = join_ranges(ranges, count);
-	set = emit_interval_set(compile->table, &compile->error, name, EMIT_TYPE_IPV4, 4);
-	add_ranges(&set, ranges, count);
+	compile_network(compile, tcp ? SET_TCP_REACH : SET_REACH, ranges, count, make_sets,
+			ret_network);
 }
 
 static bool has_user_chain(const struct policy *policy, uint32_t uid)
@@ -153,16 +148,13 @@ static void answer_sets(struct compile *compile)
 void compile_remote_sets(struct compile *compile)
 {
 	const struct policy *policy = compile->policy;
+	struct compile_network made;
 	char name[RULESET_NAME_MAX + 1];
 	struct emit_set set;
 
-	for (size_t i = 0; i < policy->network_count; i++) {
-		if (!network_used(policy, i))
-			continue;
-		network_name(policy, i, name);
-		set = emit_interval_set(compile->table, &compile->error, name, EMIT_TYPE_IPV4, 4);
-		add_ranges(&set, policy->networks[i].ranges, policy->networks[i].range_count);
-	}
+	for (size_t i = 0; i < policy->network_count; i++)
+		if (network_used(policy, i))
+			policy_network(compile, i, true, &made);
 	for (size_t i = 0; i < policy->grant_count; i++) {
 		const struct policy_traffic *traffic = &policy->grants[i].traffic;
 
@@ -170,9 +162,9 @@ void compile_remote_sets(struct compile *compile)
 		if (traffic->port_count > 1)
 			compile_port_set(compile, name, traffic->ports, traffic->port_count);
 	}
-	reach_set(compile, SET_TCP_REACH, true);
+	compile_reach(compile, true, true, &made);
 	if (compile->frames)
-		reach_set(compile, SET_REACH, false);
+		compile_reach(compile, false, true, &made);
 	lan_except_sets(compile);
 	if (!compile->frames)
 		answer_sets(compile);
@@ -231,31 +223,40 @@ static void traffic_matches(struct emit *emit, const struct policy_traffic *traf
 	}
 }
 
+/* The start of a rule for one part of the network that a grant is for. */
+static void grant_rule(struct compile *compile, struct emit *emit, size_t index,
+		       const struct compile_part *part, bool answer)
+{
+	const struct policy_grant *grant = &compile->policy->grants[index];
+	char user[16];
+
+	emit_rule_for(emit, &grant->place, "%s to %s over %s%s",
+		      compile_user_name(compile, grant->uid, user),
+		      compile->policy->networks[grant->network].name,
+		      policy_protocol_text(grant->traffic.protocol),
+		      answer ? ": expect the answer" : "");
+	traffic_matches(emit, &grant->traffic, "ports", index);
+	if (answer && grant->traffic.protocol == POLICY_ICMP)
+		emit_icmp_type_is(emit, ICMP_ECHO_);
+	compile_part_match(emit, part);
+}
+
 /* One rule that accepts, and before it, where answers come without a connection, one that
  * remembers. */
 static void grant_rules(struct compile *compile, struct emit *emit, size_t index)
 {
-	const struct policy *policy = compile->policy;
-	const struct policy_grant *grant = &policy->grants[index];
-	uint8_t protocol = protocol_number(grant->traffic.protocol);
-	char network[RULESET_NAME_MAX + 1], user[16];
-	bool remembers = protocol != IPPROTO_TCP && !compile->frames;
+	const struct policy_grant *grant = &compile->policy->grants[index];
+	bool remembers = grant->traffic.protocol != POLICY_TCP && !compile->frames;
+	struct compile_network network;
 
-	network_name(policy, grant->network, network);
-	for (int pass = remembers ? 0 : 1; pass < 2; pass++) {
-		emit_rule_for(emit, &grant->place, "%s to %s over %s%s",
-			      compile_user_name(compile, grant->uid, user),
-			      policy->networks[grant->network].name,
-			      policy_protocol_text(grant->traffic.protocol),
-			      pass == 0 ? ": expect the answer" : "");
-		traffic_matches(emit, &grant->traffic, "ports", index);
-		if (pass == 0 && protocol == IPPROTO_ICMP)
-			emit_icmp_type_is(emit, ICMP_ECHO_);
-		emit_destination_in(emit, network);
-		if (pass == 0)
-			remember_question(emit, protocol);
-		else
-			emit_accept(emit);
+	policy_network(compile, grant->network, false, &network);
+	for (size_t i = 0; i < network.count; i++) {
+		if (remembers) {
+			grant_rule(compile, emit, index, &network.parts[i], true);
+			remember_question(emit, protocol_number(grant->traffic.protocol));
+		}
+		grant_rule(compile, emit, index, &network.parts[i], false);
+		emit_accept(emit);
 	}
 }
 
@@ -324,16 +325,17 @@ void compile_remote_chains(struct compile *compile)
 {
 	const struct policy *policy = compile->policy;
 	bool lan = policy->lan.stated && policy->lan.open;
-	char network[RULESET_NAME_MAX + 1];
+	struct compile_network network = { 0 };
 	struct emit emit;
 
 	if (lan)
 		lan_chain(compile);
 	emit = emit_chain(compile->table, &compile->error, CHAIN_ANYONE);
-	if (lan) {
-		network_name(policy, policy->lan.network, network);
+	if (lan)
+		policy_network(compile, policy->lan.network, false, &network);
+	for (size_t i = 0; i < network.count; i++) {
 		emit_rule_for(&emit, &policy->lan.place, "F5: the LAN");
-		emit_destination_in(&emit, network);
+		compile_part_match(&emit, &network.parts[i]);
 		emit_goto(&emit, CHAIN_LAN);
 	}
 	emit_rule_for(&emit, &policy->default_place, "default drop");
@@ -345,6 +347,8 @@ void compile_remote_chains(struct compile *compile)
 
 void compile_remote_rules(struct compile *compile, struct emit *emit)
 {
+	struct compile_network reach;
+
 	/* Every packet that has an owner goes to its owner's grants and nowhere else; a segment
 	 * that an owner sends is judged each time, so that a tightened policy ends the flow. */
 	emit_rule(emit, "users with grants of their own");
@@ -356,11 +360,14 @@ void compile_remote_rules(struct compile *compile, struct emit *emit)
 	/* A closed socket sends what was queued, without an owner. Its SYN had one. A frame must
 	 * have come through the IP stack. No resets: nobody shall have this host answer to an
 	 * address that was forged. */
-	emit_rule(emit, "the rest of a connection whose owner is gone");
-	emit_protocol(emit, IPPROTO_TCP);
-	emit_rest_of_connection(emit);
-	if (compile->frames)
-		emit_routed(emit);
-	emit_destination_in(emit, SET_TCP_REACH);
-	emit_accept(emit);
+	compile_reach(compile, true, false, &reach);
+	for (size_t i = 0; i < reach.count; i++) {
+		emit_rule(emit, "the rest of a connection whose owner is gone");
+		emit_protocol(emit, IPPROTO_TCP);
+		emit_rest_of_connection(emit);
+		if (compile->frames)
+			emit_routed(emit);
+		compile_part_match(emit, &reach.parts[i]);
+		emit_accept(emit);
+	}
 }

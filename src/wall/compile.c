@@ -10,7 +10,6 @@
 #include <string.h>
 
 /* Hooks of the netdev family; in the kernel's headers since 5.16. */
-#define HOOK_NETDEV_EGRESS 1
 
 /* Link types without a header of their own, on which the kernel's label is all there is to tell a
  * packet by: PPP (its driver writes the header from the label), raw IP modems, tunnels. */
@@ -29,6 +28,19 @@ const char *compile_user_name(const struct compile *compile, uint32_t uid, char 
 		return user->name;
 	snprintf(buffer, 16, "%u", uid);
 	return buffer;
+}
+
+void compile_address_set(struct compile *compile, const char *name,
+			 const struct policy_range *ranges, size_t count)
+{
+	struct emit_set set =
+		emit_interval_set(compile->table, &compile->error, name, EMIT_TYPE_IPV4, 4);
+
+	for (size_t i = 0; i < count; i++) {
+		uint32_t low = htonl(ranges[i].low), high = htonl(ranges[i].high);
+
+		emit_element_range(&set, &low, &high, sizeof(low));
+	}
 }
 
 void compile_port_set(struct compile *compile, const char *name, const struct policy_ports *ports,
@@ -57,8 +69,11 @@ static void output_chain(struct compile *compile)
 	emit_rule_for(&emit, &compile->policy->ipv6_place, "F8: IPv6 is blocked");
 	emit_family(&emit, true);
 	emit_goto(&emit, CHAIN_REFUSE);
-	emit_rule(&emit, "programs send whole datagrams without IP options");
-	emit_odd4(&emit);
+	emit_rule(&emit, "programs send whole datagrams");
+	emit_later4(&emit);
+	emit_drop(&emit);
+	emit_rule(&emit, "without IP options");
+	emit_options4(&emit);
 	emit_drop(&emit);
 	compile_remote_rules(compile, &emit);
 	emit_rule(&emit, "nobody's packet, and no rest of a granted connection");
@@ -119,10 +134,11 @@ static void automap_chain(struct compile *compile)
 	emit = emit_base_chain(compile->table, &compile->error, "prerouting", NF_INET_PRE_ROUTING,
 			       AUTOMAP_PRIORITY, RULESET_ACCEPT);
 	emit_rule_for(&emit, &automap->place, "F7: automapped addresses, to Tor's transparent port");
+	/* The address first: it alone turns nearly every packet away, at the least cost. */
+	emit_prefix(&emit, automap->range.low, automap->prefix_length);
 	emit_device_is_loopback(&emit, false);
 	emit_family(&emit, false);
 	emit_protocol(&emit, IPPROTO_TCP);
-	emit_prefix(&emit, automap->range.low, automap->prefix_length);
 	emit_tproxy(&emit, INADDR_LOOPBACK, automap->port);
 	emit_accept(&emit);
 }
@@ -207,6 +223,7 @@ static void arp_chains(struct compile *compile)
 static void frame_chains(struct compile *compile)
 {
 	struct emit emit = emit_chain(compile->table, &compile->error, CHAIN_LOOPBACK);
+	struct compile_network reach;
 
 	/* Judged by the output hook. What has no route was written past it (AF_PACKET). */
 	emit_rule(&emit, "judged by the output hook");
@@ -216,18 +233,24 @@ static void frame_chains(struct compile *compile)
 
 	/* The kernel's own pieces of a datagram that the output hook judged whole. */
 	emit = emit_chain(compile->table, &compile->error, CHAIN_ODD);
-	emit_rule(&emit, "a piece of a datagram that was judged whole");
-	emit_fragment4(&emit);
-	emit_owned(&emit);
-	emit_routed(&emit);
-	emit_destination_in(&emit, SET_REACH);
-	emit_accept(&emit);
+	compile_reach(compile, false, false, &reach);
+	for (size_t i = 0; i < reach.count; i++) {
+		emit_rule(&emit, "a piece of a datagram that was judged whole");
+		emit_fragment4(&emit);
+		emit_owned(&emit);
+		emit_routed(&emit);
+		compile_part_match(&emit, &reach.parts[i]);
+		emit_accept(&emit);
+	}
 	emit_plain_rule(&emit);
 	emit_drop(&emit);
 
 	emit = emit_chain(compile->table, &compile->error, CHAIN_IP);
-	emit_rule(&emit, "fragments and IP options");
-	emit_odd4(&emit);
+	emit_rule(&emit, "fragments");
+	emit_later4(&emit);
+	emit_goto(&emit, CHAIN_ODD);
+	emit_rule(&emit, "IP options");
+	emit_options4(&emit);
 	emit_goto(&emit, CHAIN_ODD);
 	compile_remote_rules(compile, &emit);
 	emit_end(&emit);
@@ -241,7 +264,7 @@ static void frame_chains(struct compile *compile)
 static void egress_chain(struct compile *compile)
 {
 	const struct policy_link *eapol = &compile->policy->links[POLICY_LINK_EAPOL];
-	struct emit emit = emit_base_chain(compile->table, &compile->error, "egress",
+	struct emit emit = emit_base_chain(compile->table, &compile->error, WALL_EGRESS,
 					   HOOK_NETDEV_EGRESS, 0, RULESET_DROP);
 
 	if (compile->error == 0)
@@ -353,7 +376,7 @@ int compile_seal(struct ruleset **ret_ruleset)
 	}
 	if (add_table(ruleset, &compile, RULESET_NETDEV) < 0)
 		return -ENOMEM;
-	emit = emit_base_chain(compile.table, &compile.error, "egress", HOOK_NETDEV_EGRESS, 0,
+	emit = emit_base_chain(compile.table, &compile.error, WALL_EGRESS, HOOK_NETDEV_EGRESS, 0,
 			       RULESET_DROP);
 	emit_end(&emit);
 	if (compile.error < 0)

@@ -12,8 +12,9 @@
 static const struct wall_verb verbs[] = {
 	{ "check", 0, 1, wall_check },	   { "compile", 0, 1, wall_compile },
 	{ "apply", 0, 1, wall_apply },	   { "seal", 0, 0, wall_seal },
-	{ "open", 0, 0, wall_open },	   { "status", 0, 1, wall_status },
-	{ "explain", 2, 2, wall_explain }, { "diff", 2, 2, wall_diff },
+	{ "cover", 0, 1, wall_cover },	   { "open", 0, 0, wall_open },
+	{ "status", 0, 1, wall_status },   { "explain", 2, 2, wall_explain },
+	{ "diff", 2, 2, wall_diff },
 };
 
 static void usage(FILE *to)
@@ -25,6 +26,8 @@ static void usage(FILE *to)
 	      "  compile [POLICY]         print the rules it becomes, in nft's syntax\n"
 	      "  apply [POLICY]           enforce it, in one transaction, and read it back\n"
 	      "  seal                     drop everything, on every device\n"
+	      "  cover [DEVICE]           have what is enforced hold for devices that have come since;\n"
+	      "                           if it cannot, set DEVICE down\n"
 	      "  open                     remove all enforcement; asks first\n"
 	      "  status [POLICY]          what is enforced, and whether it is this policy\n"
 	      "  explain USER DESTINATION what the policy says of a packet, and why; USER may\n"

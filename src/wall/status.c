@@ -8,20 +8,41 @@
 #include <string.h>
 
 enum state {
-	STATE_OPEN,	/* no table of Lethe's */
+	STATE_OPEN, /* no table of Lethe's */
 	STATE_SEALED,
-	STATE_ENFORCED, /* exactly the policy */
-	STATE_OTHER,	/* Lethe's tables, but neither the seal nor this policy */
+	STATE_ENFORCED,  /* exactly the policy */
+	STATE_UNCOVERED, /* one of these two, but not on every device */
+	STATE_OTHER,     /* Lethe's tables, but neither the seal nor this policy */
 };
 
-static const char *const state_names[] = { "open", "sealed", "enforced", "different" };
+enum rules { RULES_NONE, RULES_SEAL, RULES_POLICY, RULES_OTHER };
+
+static const char *const state_names[] = { "open", "sealed", "enforced", "uncovered", "different" };
+static const char *const rules_names[] = { "none", "seal", "policy", "other" };
+static const char *const binding_names[] = { "none", "names", "prefix" };
 
 struct status {
-	enum state state;
+	enum rules rules; /* what the kernel's are, whatever they are bound to */
+	struct wall_held held;
 	struct buf difference, foreign, settings;
 	size_t wrong_settings;
 	bool policy_bad;
 };
+
+static enum state state_of(const struct status *status)
+{
+	switch (status->rules) {
+	case RULES_NONE:
+		return STATE_OPEN;
+	case RULES_SEAL:
+		return status->held.uncovered.count ? STATE_UNCOVERED : STATE_SEALED;
+	case RULES_POLICY:
+		return status->held.uncovered.count ? STATE_UNCOVERED : STATE_ENFORCED;
+	case RULES_OTHER:
+		break;
+	}
+	return STATE_OTHER;
+}
 
 /* Tables of others can only drop more, unless they rewrite packets: name those. */
 static void list_foreign(const struct ruleset *held, struct buf *foreign)
@@ -34,59 +55,68 @@ static void list_foreign(const struct ruleset *held, struct buf *foreign)
 		    (table->family == RULESET_INET || table->family == RULESET_NETDEV))
 			continue;
 		for (size_t j = 0; j < table->chain_count; j++)
-			rewrites |= table->chains[j].base && table->chains[j].type != RULESET_FILTER;
+			rewrites |=
+			    table->chains[j].base && table->chains[j].type != RULESET_FILTER;
 		buf_printf(foreign, "%s%s%s", foreign->len ? ", " : "", table->name,
 			   rewrites ? " (rewrites packets)" : "");
 	}
 }
 
-static int compare_with(struct nf_socket *nf, struct ruleset *ruleset, struct buf *difference)
+static int find_rules(const struct policy *policy, struct status *status)
 {
-	int r = wall_expect_devices(nf, ruleset);
+	CLEANUP(ruleset_freep) struct ruleset *seal = NULL;
+	CLEANUP(ruleset_freep) struct ruleset *wanted = NULL;
+	AUTO_BUF struct buf ignored = { .cap = 4096 };
+	int r;
 
-	return r < 0 ? r : wall_compare(nf, ruleset, difference);
+	status->rules = RULES_NONE;
+	if (!status->held.host && !status->held.frames)
+		return 0;
+	status->rules = RULES_OTHER;
+	r = compile_seal(&seal);
+	if (r < 0)
+		return r;
+	if (wall_compare_held(seal, &status->held, &ignored) == 0) {
+		status->rules = RULES_SEAL;
+		return 0;
+	}
+	if (!policy)
+		return 0;
+	r = compile_policy(policy, &wanted);
+	if (r == 0 && wall_compare_held(wanted, &status->held, &status->difference) == 0)
+		status->rules = RULES_POLICY;
+	return r;
 }
 
 static int find_state(struct nf_socket *nf, const struct policy *policy, struct status *status)
 {
-	CLEANUP(ruleset_freep) struct ruleset *seal = NULL;
-	CLEANUP(ruleset_freep) struct ruleset *wanted = NULL;
-	CLEANUP(ruleset_freep) struct ruleset *held = NULL;
-	AUTO_BUF struct buf ignored = { .cap = 4096 };
-	int r = nf_read(nf, 16, NULL, &held);
+	CLEANUP(ruleset_freep) struct ruleset *all = NULL;
+	int r = nf_read(nf, 16, NULL, &all);
 
+	if (r == 0)
+		r = wall_read_held(nf, &status->held);
 	if (r < 0)
 		return r;
-	list_foreign(held, &status->foreign);
+	list_foreign(all, &status->foreign);
 	status->wrong_settings = wall_settings_check(&status->settings);
-	status->state = STATE_OTHER;
-	if (!ruleset_find_table(held, RULESET_INET, WALL_TABLE) &&
-	    !ruleset_find_table(held, RULESET_NETDEV, WALL_TABLE)) {
-		status->state = STATE_OPEN;
-		return 0;
-	}
-	r = compile_seal(&seal);
-	if (r == 0)
-		r = compare_with(nf, seal, &ignored);
-	if (r == 0)
-		status->state = STATE_SEALED;
-	if (r != -ESTALE && r != -ENOENT)
-		return r;
-	if (!policy)
-		return 0;
-	r = compile_policy(policy, &wanted);
-	if (r == 0)
-		r = compare_with(nf, wanted, &status->difference);
-	if (r == 0)
-		status->state = STATE_ENFORCED;
-	else if (r == -ENOENT)
-		buf_puts(&status->difference, "one of its two tables is missing");
-	return r == -ESTALE || r == -ENOENT ? 0 : r;
+	return find_rules(policy, status);
+}
+
+static void print_uncovered(const struct status *status, struct buf *out)
+{
+	const struct wall_devices *devices = &status->held.uncovered;
+
+	if (devices->count == 0 || state_of(status) == STATE_OPEN)
+		return;
+	buf_puts(out, "Devices without an egress chain:");
+	for (size_t i = 0; i < devices->count; i++)
+		buf_printf(out, "%s %s", i ? "," : "", devices->names[i]);
+	buf_puts(out, ". Run 'lethe-wall cover'.\n");
 }
 
 static void print_text(const struct status *status, const char *path, struct buf *out)
 {
-	switch (status->state) {
+	switch (state_of(status)) {
 	case STATE_OPEN:
 		buf_puts(out, "Open: Lethe enforces nothing in this network namespace.\n");
 		break;
@@ -96,12 +126,21 @@ static void print_text(const struct status *status, const char *path, struct buf
 	case STATE_ENFORCED:
 		buf_printf(out, "Enforced: the kernel holds exactly what %s says.\n", path);
 		break;
+	case STATE_UNCOVERED:
+		if (status->rules == RULES_SEAL)
+			buf_puts(out, "Uncovered: sealed, but not on every device.\n");
+		else
+			buf_printf(out, "Uncovered: the kernel holds exactly what %s says, but not for "
+					"every device.\n", path);
+		break;
 	case STATE_OTHER:
-		buf_printf(out, "Different: rules of Lethe's are in force, but not those of %s%s%s.\n",
+		buf_printf(out,
+			   "Different: rules of Lethe's are in force, but not those of %s%s%s.\n",
 			   path, status->difference.len ? ": " : "", buf_text(&status->difference));
 		break;
 	}
-	if (status->settings.len > 0 && status->state != STATE_OPEN)
+	print_uncovered(status, out);
+	if (status->settings.len > 0 && state_of(status) != STATE_OPEN)
 		buf_printf(out, "Kernel settings otherwise than the claims need: %s.\n",
 			   buf_text(&status->settings));
 	if (status->foreign.len > 0)
@@ -113,10 +152,17 @@ static void print_json(const struct status *status, const char *path, struct buf
 	struct json json = { .out = out };
 
 	json_object_begin(&json, NULL);
-	json_string(&json, "state", state_names[status->state]);
+	json_number(&json, "version", 1);
+	json_string(&json, "state", state_names[state_of(status)]);
+	json_string(&json, "rules", rules_names[status->rules]);
 	json_string(&json, "policy", path);
 	json_bool(&json, "policy_good", !status->policy_bad);
 	json_string(&json, "difference", buf_text(&status->difference));
+	json_string(&json, "binding", binding_names[status->held.binding]);
+	json_array_begin(&json, "uncovered");
+	for (size_t i = 0; i < status->held.uncovered.count; i++)
+		json_string(&json, NULL, status->held.uncovered.names[i]);
+	json_array_end(&json);
 	json_bool(&json, "settings_good", status->wrong_settings == 0);
 	json_string(&json, "settings", buf_text(&status->settings));
 	json_string(&json, "other_tables", buf_text(&status->foreign));
@@ -135,6 +181,7 @@ int wall_status(const struct wall_options *options, char **words)
 				 .foreign = { .cap = 65536 },
 				 .settings = { .cap = 65536 } };
 	struct diag diag = { 0 };
+	bool good;
 	int r = nf_open(&nf);
 
 	/* A policy that cannot be read does not hide what the kernel holds. */
@@ -150,12 +197,12 @@ int wall_status(const struct wall_options *options, char **words)
 		print_json(&status, path, &out);
 	else
 		print_text(&status, path, &out);
+	good = state_of(&status) == STATE_ENFORCED && status.wrong_settings == 0;
+	wall_held_done(&status.held);
 	buf_done(&status.difference);
 	buf_done(&status.foreign);
 	buf_done(&status.settings);
 	if (r < 0)
 		return WALL_FAILED;
-	return wall_write(&out, status.state == STATE_ENFORCED && status.wrong_settings == 0
-					? WALL_OK
-					: WALL_NO);
+	return wall_write(&out, good ? WALL_OK : WALL_NO);
 }

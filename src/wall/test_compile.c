@@ -5,6 +5,8 @@
  */
 #include "compile.h"
 
+#include <linux/if_ether.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -145,6 +147,90 @@ static void test_excepted_protocols(void **state)
 	agrees(HEAD "network private = 192.168.0.0/16\n"
 		    "lan private open except icmp, udp, tcp 1-1024 8080\n"
 		    "allow clearnet to private over udp 53 5353-5355, icmp\n");
+}
+
+/* Addresses of every first octet, since the compiler asks by octets what the policy says by ranges
+ * that may hold hundreds of them. */
+static size_t check_octets(const struct policy *policy, const struct ruleset *ruleset)
+{
+	static const uint32_t rest[] = { 0, 0x000fffff, 0x00100000, 0x007fffff, 0x00800000, 0x00ffffff };
+	struct check check = { .policy = policy, .ruleset = ruleset };
+
+	for (uint32_t octet = 0; octet < 256; octet++) {
+		for (size_t i = 0; i < ARRAY_SIZE(rest) * policy->user_count * 4; i++) {
+			size_t at = i / ARRAY_SIZE(rest);
+			struct packet packet = {
+				.path = at & 1 ? PACKET_FRAME : PACKET_OUTPUT,
+				.ethertype = ETH_P_IP,
+				.owned = true,
+				.routed = true,
+				.uid = policy->users[at / 4].uid,
+				.protocol = at & 2 ? IPPROTO_UDP : IPPROTO_TCP,
+				.source = packet_address4(0xc0a80102),
+				.destination = packet_address4(octet << 24 | rest[i % ARRAY_SIZE(rest)]),
+				.source_port = 40000,
+				.destination_port = 443,
+				.tcp_flags = at & 2 ? 0 : PACKET_TCP_SYN,
+			};
+
+			assert_int_equal(visit(&packet, &check), 0);
+			/* And what a closed socket still sends. */
+			packet.owned = false;
+			packet.tcp_flags = at & 2 ? 0 : PACKET_TCP_ACK;
+			assert_int_equal(visit(&packet, &check), 0);
+		}
+	}
+	return check.mistakes;
+}
+
+/* Every way to ask for a network: prefixes, octets, other octets, intervals, and what is left. */
+static const char *const octet_policies[] = {
+	NULL,
+	HEAD "network most = 0.0.0.0/0 except 0.0.0.0/8, 127.0.0.0/8, 9.128.0.0/9, 10.0.0.0/9, 100.64.0.0/10, 203.0.113.0/24, "
+	     "203.0.115.0/24, 224.0.0.0/3\n"
+	     "allow clearnet to most over tcp, udp\n",
+	HEAD "network some = 16.0.0.0/5, 32.0.0.0/6, 64.0.0.0/6, 68.0.0.0/7, 70.0.0.0/9, 71.128.0.0/9, "
+	     "72.0.0.0/9, 80.0.0.0/10\nallow clearnet to some over tcp, udp\n",
+	HEAD "network few = 64.0.0.0/3, 128.0.0.0/4, 200.0.0.0/8\nallow clearnet to few over tcp\n",
+	HEAD "network bits = 1.0.0.0/12, 2.0.0.0/12, 3.0.0.0/12, 4.0.0.0/12, 5.0.0.0/9\n"
+	     "allow clearnet to bits over udp\n",
+	HEAD "network half = 128.0.0.0/2, 192.0.0.0/3\nallow clearnet to half over tcp, udp\n",
+};
+
+static void test_every_octet(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(octet_policies); i++) {
+		CLEANUP(policy_freep) struct policy *policy = load(octet_policies[i]);
+		CLEANUP(ruleset_freep) struct ruleset *ruleset = NULL;
+
+		assert_int_equal(compile_policy(policy, &ruleset), 0);
+		assert_int_equal(check_octets(policy, ruleset), 0);
+	}
+}
+
+/* Each octet in a set, moved to its neighbour: one too few and one too many. */
+static void test_a_wrong_octet_is_found(void **state)
+{
+	unsigned mutants = 0;
+
+	for (size_t i = 0; i < 3; i++) {
+		CLEANUP(policy_freep) struct policy *policy = load(octet_policies[i]);
+		CLEANUP(ruleset_freep) struct ruleset *ruleset = NULL;
+
+		assert_int_equal(compile_policy(policy, &ruleset), 0);
+		for (size_t k = 0; k < ruleset->tables[0].set_count; k++) {
+			struct ruleset_set *set = &ruleset->tables[0].sets[k];
+			uint8_t *octet = set->elements ? set->elements[0].key.bytes : NULL;
+
+			if (!strstr(set->name, "octets"))
+				continue;
+			mutants++;
+			(*octet)++;
+			assert_true(check_octets(policy, ruleset) > 0);
+			(*octet)--;
+		}
+	}
+	assert_true(mutants >= 5);
 }
 
 static void random_policy(unsigned *seed, struct buf *out)
@@ -323,6 +409,8 @@ int main(void)
 		cmocka_unit_test(test_strict),
 		cmocka_unit_test(test_links_and_automap),
 		cmocka_unit_test(test_excepted_protocols),
+		cmocka_unit_test(test_every_octet),
+		cmocka_unit_test(test_a_wrong_octet_is_found),
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_nothing_rests_on_a_policy),
 		cmocka_unit_test(test_broken_rulesets_are_found),

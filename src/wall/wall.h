@@ -42,6 +42,7 @@ int wall_check(const struct wall_options *options, char **words);
 int wall_compile(const struct wall_options *options, char **words);
 int wall_apply(const struct wall_options *options, char **words);
 int wall_seal(const struct wall_options *options, char **words);
+int wall_cover(const struct wall_options *options, char **words);
 int wall_open(const struct wall_options *options, char **words);
 int wall_status(const struct wall_options *options, char **words);
 int wall_explain(const struct wall_options *options, char **words);
@@ -65,21 +66,56 @@ int wall_load(const struct wall_options *options, const char *path, struct polic
 /* The place of a statement, "policy.conf:12", or "built in". */
 void wall_place(const struct policy_place *place, struct buf *out);
 
-/* Build and send: replace the two tables by @ruleset in one transaction and read them back.
- * Returns 0; -ESTALE when what was read back differs (@difference says how); or -errno with
- * @diag. Takes no lock. Where the kernel binds chains by device names only, those of @ruleset get
- * the names they were bound by. */
-MUST_CHECK int wall_install(struct nf_socket *nf, struct ruleset *ruleset, struct diag *diag,
-			    struct buf *difference);
+/* The names of devices, sorted. Release with wall_devices_done(). */
+struct wall_devices {
+	char (*names)[RULESET_DEVICE_MAX];
+	size_t count;
+};
 
-/* Give chains for every device the names of those present: what a kernel without binding by prefix
- * is expected to hold. Does nothing where the kernel has it. 0 or -errno. */
-MUST_CHECK int wall_expect_devices(struct nf_socket *nf, struct ruleset *ruleset);
+/* The devices of this network namespace. 0 or -errno. */
+MUST_CHECK int wall_devices_list(struct wall_devices *ret_devices);
+bool wall_devices_same(const struct wall_devices *a, const struct wall_devices *b);
+void wall_devices_done(struct wall_devices *devices);
 
-/* Compare what the kernel holds with @ruleset. 0 equal, -ENOENT a table is missing, -ESTALE they
- * differ (@difference says how), or -errno. */
+/* What the kernel binds the egress chain to. */
+enum wall_binding {
+	WALL_UNBOUND = 0, /* there is no egress chain */
+	WALL_BY_NAMES,    /* the devices that were there (kernels before 6.18) */
+	WALL_BY_PREFIX,   /* every device, those to come too */
+};
+
+/* Lethe's two tables as the kernel holds them. */
+struct wall_held {
+	struct ruleset *host;   /* inet; one table, or NULL if it is missing */
+	struct ruleset *frames; /* netdev; likewise. Its egress chain is said to be for every
+				 * device, whatever it is bound to. */
+	enum wall_binding binding;
+	struct wall_devices uncovered; /* devices present that the egress chain does not judge */
+};
+
+/* Read them. 0 and the caller's *ret_held, to release with wall_held_done(); or -errno. */
+MUST_CHECK int wall_read_held(struct nf_socket *nf, struct wall_held *ret_held);
+void wall_held_done(struct wall_held *held);
+
+/* Compare the rules, leaving aside what they are bound to. 0 equal, or -ESTALE: a table is missing
+ * or differs (@difference says how). */
+MUST_CHECK int wall_compare_held(const struct ruleset *ruleset, const struct wall_held *held,
+				 struct buf *difference);
+
+/* Does the kernel hold @ruleset, for each device that is present? 0, -ESTALE (@difference says why
+ * not), or -errno. */
 MUST_CHECK int wall_compare(struct nf_socket *nf, const struct ruleset *ruleset,
 			    struct buf *difference);
+
+/* Build and send: replace the two tables by @ruleset in one transaction, read them back, and see
+ * that each device has its egress chain. Returns 0; -ESTALE when what was read back differs
+ * (@difference says how); -EAGAIN when devices came faster than they could be covered; or -errno
+ * with @diag, and nothing was changed. Takes no lock. */
+MUST_CHECK int wall_install(struct nf_socket *nf, const struct ruleset *ruleset, struct diag *diag,
+			    struct buf *difference);
+
+/* Replace what is enforced by the seal. As wall_install(), with the reason always in @diag. */
+MUST_CHECK int wall_seal_now(struct nf_socket *nf, struct diag *diag);
 
 /* End the TCP flows that @policy does not allow. *ret_ended counts them. 0 or -errno; the filter
  * itself holds in either case. */

@@ -65,6 +65,54 @@ def test_redirects_are_believed(hostile_lab: Lab, node: str) -> None:
     wait_for(redirected, SECONDS, "a redirected route")
 
 
+def _answers(frame: Frame) -> str:
+    """What an answer to a prying neighbour is, in words; empty: it is none."""
+    data = frame.data
+    if not frame.incoming:
+        return ""
+    if frame.ethertype == 0x0806:
+        return "arp reply" if data[21] == 2 else ""
+    if frame.ethertype == 0x86DD and len(data) > 54:
+        at = 62 if data[20] == 0 else 54
+        return {129: "echo6 reply", 136: "neighbour", 143: "groups6"}.get(data[at], "")
+    if frame.ethertype != 0x0800:
+        return ""
+    if data[23] == 1:
+        return {0: "echo reply", 14: "time", 3: f"unreachable {data[35]}", 11: "too late"}.get(
+            data[34], "")  # fmt: skip
+    if data[23] == 6 and data[47] & 4:
+        return f"reset {int.from_bytes(data[34:36], 'big')}"
+    return "groups" if data[23] == 2 else ""
+
+
+ANSWERS = {"arp reply", "echo reply", "time", "unreachable 3", "unreachable 2", "too late", "reset 22",
+           "reset 9050", "echo6 reply", "neighbour", "groups", "groups6"}  # fmt: skip
+
+
+def test_an_unprotected_neighbour_answers_everything(hostile_lab: Lab) -> None:
+    """So silence under a filter means something. (It must be in a group to report groups.)"""
+    guest = hostile_lab.ns(names.GUEST)
+    seen: set[str] = set()
+    member = netns.run_in(guest, socket.socket, socket.AF_INET, socket.SOCK_DGRAM)
+    with member, Capture(hostile_lab, device=f"p-{names.GUEST}") as tap:
+        group = socket.inet_aton("239.1.2.3") + socket.inet_aton(names.GUEST_ADDRESS)
+        member.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group)
+
+        def all_seen() -> bool:
+            seen.update(_answers(frame) for frame in tap.take())
+            return ANSWERS <= seen
+
+        wait_for(all_seen, SECONDS * 2, "an answer of each kind")
+
+
+def test_an_honest_lan_is_not_prying(lab: Lab) -> None:
+    """The anti-test: the same detector where nobody pries."""
+    with Capture(lab, device=f"p-{names.GUEST}") as tap:
+        netns.run_in(lab.ns(names.GUEST), client.http_get, names.WEB_ADDRESS)
+    assert len(tap.stop()) > 10
+    assert {_answers(frame) for frame in tap.stop()} <= {"", "arp reply", "neighbour"}
+
+
 def test_names_are_answered_falsely(hostile_lab: Lab, lab: Lab) -> None:
     asked = (client.resolve, names.WEB_NAME, names.LAN_RESOLVER)
     assert hostile_lab.host.call(*asked) == [names.ROGUE_ADDRESS]

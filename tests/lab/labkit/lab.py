@@ -14,10 +14,11 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from . import kernel, mounts, names, netns, processes
+from . import dhcp, kernel, mounts, names, netns, processes, vmport
 from .host import Host
 from .topology import Topology
 from .tor import TorNetwork
@@ -55,6 +56,10 @@ class Lab:
 
     def ns(self, node: str) -> str:
         return self.topology.ns(node)
+
+    def vm_port(self, device: str = names.VM_PORT) -> AbstractContextManager[vmport.VmPort]:
+        """A port of the LAN's bridge for a virtual machine; it is there while the context is."""
+        return vmport.plugged(self.ns(names.ROUTER), device)
 
     def is_up(self) -> bool:
         return (self.state / "lab.json").exists()
@@ -109,8 +114,11 @@ class Lab:
         settings = {"tor": tor, "hostile": hostile, "seconds": time.monotonic() - started}
         (self.state / "lab.json").write_text(json.dumps(settings) + "\n", encoding="utf-8")
 
-    def start_services(self, hostile: bool) -> None:
-        """Start the servers of all nodes, in place of those that run."""
+    def start_services(self, hostile: bool, poisons: Iterable[str] | None = None) -> None:
+        """Start the servers of all nodes, in place of those that run. @poisons: what is wrong with
+        DHCP (dhcp.POISONS, dhcp.SECOND_SERVER); if not given, all of it when the router is hostile.
+        """
+        words = dhcp.HOSTILE if hostile and poisons is None else tuple(poisons or ())
         old = self.registry.find("services")
         if old:
             self.registry.stop([old])
@@ -122,10 +130,9 @@ class Lab:
             "PYTHONDONTWRITEBYTECODE": "1",
             names.MARKER_VARIABLE: self.name,
         }
+        argv += ["--dhcp", ",".join(words), *(["--hostile"] if hostile else [])]
         log = self.logs / "services"
-        process = self.registry.start(
-            "services", argv + (["--hostile"] if hostile else []), log, env=env, pass_fds=(write,)
-        )
+        process = self.registry.start("services", argv, log, env=env, pass_fds=(write,))
         os.close(write)
         os.set_blocking(read, False)
         try:

@@ -34,6 +34,7 @@ ROUTER = "router"  # the LAN's router
 PRINTER = "printer"
 GUEST = "guest"  # an unprotected neighbour on the LAN
 HOST = "host"  # the host under test
+VM = "vm"  # a virtual machine on the LAN: a port of the router's bridge, no namespace
 
 AUTHORITIES = ("da1", "da2", "da3")
 RELAYS = ("r1", "r2", "r3", "r4")
@@ -106,6 +107,7 @@ HOST_ADDRESS = "192.168.1.2"
 HOST_ADDRESS_SECOND = "192.168.1.3"
 PRINTER_ADDRESS = "192.168.1.50"
 GUEST_ADDRESS = "192.168.1.60"
+VM_ADDRESS = "192.168.1.70"
 LAN_RESOLVER = ROUTER_ADDRESS
 LINK_LOCAL_RESOLVER = "169.254.1.53"  # on the router
 
@@ -139,9 +141,16 @@ HOSTILE_GATEWAY = "192.168.1.66"  # nobody's: where redirects and option 121 wou
 HOSTILE_PREFIX = "2001:db8:bad::/64"
 HOSTILE_RESOLVER6 = "2001:db8:bad::53"
 HOSTILE_WPAD = "http://192.168.1.66/wpad.dat"
+HOSTILE_PORTAL = "http://192.168.1.66/portal"
 HOSTILE_ROUTE = "203.0.113.0/24"  # by option 121, past the default route
-DHCP_LEASES = {HOST: HOST_ADDRESS, PRINTER: PRINTER_ADDRESS, GUEST: GUEST_ADDRESS}
+DHCP_LEASES = {
+    HOST: HOST_ADDRESS,
+    PRINTER: PRINTER_ADDRESS,
+    GUEST: GUEST_ADDRESS,
+    VM: VM_ADDRESS,
+}
 DHCP_OTHER_LEASE = "192.168.1.99"
+ROGUE_LEASE = "192.168.1.150"  # of the second DHCP server, for computers it does not know
 
 # Devices ----------------------------------------------------------------------------------------
 
@@ -149,12 +158,15 @@ LAN_DEVICE = "eth0"  # in every leaf
 ROUTER_BRIDGE = "br0"
 ROUTER_WAN = "wan"
 HOST_LINK = "p-host"  # the router's end of the host's link: what the host sends comes in here
+VM_PORT = "p-vm"  # a tap device that QEMU opens
 MARKER_DEVICES = ("mark0", "mark1")  # a pair inside the router, for the capture's barrier
 HOST_MAC = "02:1e:7e:00:01:02"
 ROUTER_MAC = "02:1e:7e:00:01:01"
 PRINTER_MAC = "02:1e:7e:00:01:50"
 GUEST_MAC = "02:1e:7e:00:01:60"
-MACS = {HOST: HOST_MAC, PRINTER: PRINTER_MAC, GUEST: GUEST_MAC}
+VM_MAC = "52:54:00:6c:65:74"
+VM_MAC_SECOND = "52:54:00:6c:65:75"  # its lease is DHCP_OTHER_LEASE
+MACS = {HOST: HOST_MAC, PRINTER: PRINTER_MAC, GUEST: GUEST_MAC, VM: VM_MAC}
 
 # Tor on the host under test ---------------------------------------------------------------------
 

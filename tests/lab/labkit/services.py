@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The servers of all nodes, in one process: each socket is made in its node's namespace.
 
-Run as `python3 -m labkit.services LAB READY_DESCRIPTOR [--hostile]`; it writes one byte to the
-descriptor when everything listens.
+Run as `python3 -m labkit.services LAB READY_DESCRIPTOR [--hostile] [--dhcp WORD,...]`; it writes one
+byte to the descriptor when everything listens.
 """
 
 from __future__ import annotations
@@ -132,21 +132,27 @@ class Servers:
         result.bind((address, port))
         return result
 
-    async def start(self, is_hostile: bool) -> None:
+    async def start(self, is_hostile: bool, dhcp_words: frozenset[str]) -> None:
         await self._start_web()
         await self._start_printer()
         await self._start_router(names.ROGUE_ADDRESS if is_hostile else names.WEB_ADDRESS)
         await self.tcp(names.ONION, "127.0.0.1", names.ONION_BACKEND_PORT,
                        partial(http_stream, names.ONION_BODY_START + ", seen from "))
-        router = self._topology.ns(names.ROUTER)
-        server = dhcp.Server(is_hostile)
-        with netns.enter(router):
-            endpoint = dhcp.server_socket(names.ROUTER_BRIDGE)
-        await self._loop.create_datagram_endpoint(lambda: Answerer(server.reply), sock=endpoint)
+        await self._start_dhcp(dhcp_words)
         if is_hostile:
-            task = self._loop.create_task(hostile.run(router))
+            task = self._loop.create_task(hostile.run(self._topology.ns(names.ROUTER)))
             self._tasks.add(task)
             task.add_done_callback(_end_with)
+
+    async def _start_dhcp(self, words: frozenset[str]) -> None:
+        router = dhcp.Server(words - {dhcp.SECOND_SERVER})
+        servers = [(names.ROUTER, names.ROUTER_BRIDGE, router.reply)]
+        if dhcp.SECOND_SERVER in words:
+            servers.append((names.GUEST, names.LAN_DEVICE, dhcp.RogueServer().reply))
+        for node, device, reply in servers:
+            with netns.enter(self._topology.ns(node)):
+                endpoint = dhcp.server_socket(device)
+            await self._loop.create_datagram_endpoint(partial(Answerer, reply), sock=endpoint)
 
     async def _start_web(self) -> None:
         http = partial(http_stream, names.WEB_BODY_START)
@@ -198,7 +204,8 @@ def _end_with(task: asyncio.Task) -> None:
 
 async def serve(arguments: argparse.Namespace) -> None:
     servers = Servers(Topology(arguments.lab))
-    await servers.start(arguments.hostile)
+    words = frozenset(arguments.dhcp.split(",")) if arguments.dhcp else frozenset()
+    await servers.start(arguments.hostile, words)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -212,6 +219,7 @@ def main() -> None:
     parser.add_argument("lab")
     parser.add_argument("ready", type=int)
     parser.add_argument("--hostile", action="store_true")
+    parser.add_argument("--dhcp", default="", help="what is wrong with DHCP: words, with commas")
     asyncio.run(serve(parser.parse_args()))
 
 

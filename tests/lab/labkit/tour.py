@@ -4,6 +4,8 @@
 The last is what counts. Each step captures at the router what the host under test sent while it
 ran, and knows where that may have gone: to Tor's relays, to the one place that the step is about,
 or nowhere. One frame to anywhere else and the step has failed, whatever the program was told.
+
+The host under test is the laboratory's own, or another one on its LAN: see Subject.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from . import client, judge, names, rules
 from .capture import Capture, Frame
@@ -27,6 +30,52 @@ from .lab import Lab, LabError
 _QUICK = 3.0  # for what is dropped in silence
 _RELAYS = {ipaddress.ip_address(names.PUBLIC_NODES[node]).packed for node in names.TOR_NODES}
 _UNTORIFIED = f"seen from {names.ROUTER_PUBLIC}"  # what a server says of a direct connection
+
+
+class Subject(Protocol):
+    """A host under test, as the tour needs it."""
+
+    device: str  # its network card
+    address: str  # that card's IPv4 address
+    second_address: str  # another one of its own
+    link: str  # the router's end of its link, where is captured what it sends
+    asks_dhcp: bool  # may it ask for an address while the tour goes on?
+
+    def call(self, function: Callable[..., Any], *arguments: Any, user: str = names.ROOT,
+             namespace: str = HOST_NAMESPACE) -> Any:
+        """Call a function there, as that user."""
+
+    def settle(self) -> None:
+        """Return when everything that was sent there has come out of its link."""
+
+    def open_filter(self) -> None:
+        """Take its filter away."""
+
+    def apply_filter(self) -> None:
+        """Put Lethe's policy in place."""
+
+
+class LabHost:
+    """The laboratory's own host under test."""
+
+    device = names.LAN_DEVICE
+    address = names.HOST_ADDRESS
+    second_address = names.HOST_ADDRESS_SECOND
+    link = names.HOST_LINK
+    asks_dhcp = False
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self.call = lab.host.call
+
+    def settle(self) -> None:
+        """The capture's own barrier is enough for a virtual link."""
+
+    def open_filter(self) -> None:
+        rules.clear(self._lab)
+
+    def apply_filter(self) -> None:
+        rules.apply_lethe(self._lab)
 
 
 @dataclass
@@ -70,7 +119,7 @@ def _ping(address: str) -> str:
     return "answered"
 
 
-def _frame() -> str:
+def _frame(device: str, source: str) -> str:
     """An IPv4 UDP datagram to the Internet in a raw frame, past the IP stack."""
     payload = b"lethe tour"
     udp = (40000).to_bytes(2, "big") + (53).to_bytes(2, "big")
@@ -78,22 +127,23 @@ def _frame() -> str:
     header = bytearray(20)
     header[0], header[8], header[9] = 0x45, 64, socket.IPPROTO_UDP
     header[2:4] = (20 + len(udp)).to_bytes(2, "big")
-    header[12:16] = socket.inet_aton(names.HOST_ADDRESS)
+    header[12:16] = socket.inet_aton(source)
     header[16:20] = socket.inet_aton(names.ECHO_ADDRESS)
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800)) as raw:
-        raw.bind(("eth0", 0x0800))
+        raw.bind((device, 0x0800))
         raw.send(b"\xff" * 6 + b"\x02\0\0\0\0\1" + b"\x08\x00" + bytes(header) + udp)
     return "sent"
 
 
 class Tour:
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab, subject: Subject | None = None) -> None:
         self.lab = lab
+        self.subject = subject or LabHost(lab)
         self.onion = lab.tor.onion_name()
 
     def _as(self, user: str, function: Callable[..., str], *arguments,
             namespace: str = HOST_NAMESPACE) -> Callable[[], str]:
-        return lambda: self.lab.host.call(function, *arguments, user=user, namespace=namespace)
+        return lambda: self.subject.call(function, *arguments, user=user, namespace=namespace)
 
     def _through_tor(self) -> list[Step]:
         web, own, onion = names.WEB_NAME, names.WEB_BODY_START, self.onion
@@ -116,7 +166,7 @@ class Tour:
         ]
 
     def _mapped(self) -> str:
-        addresses = self.lab.host.call(client.resolve, names.AUTOMAPPED_NAME, user="amnesia")
+        addresses = self.subject.call(client.resolve, names.AUTOMAPPED_NAME, user="amnesia")
         return addresses[0]
 
     @staticmethod
@@ -126,7 +176,7 @@ class Tour:
 
     def _exceptions(self) -> list[Step]:
         web, own, lan = names.WEB_ADDRESS, names.WEB_BODY_START, names.LAN_RESOLVER
-        inside = CLEARNET_NAMESPACE
+        inside, second = CLEARNET_NAMESPACE, self.subject.second_address
         return [
             Step("F2", "Tor's user connects to the Internet",
                  f"debian-tor: curl http://{web}/",
@@ -146,13 +196,12 @@ class Tour:
                  "amnesia, in clearnet: connect to 127.0.0.1:9050",
                  self._as("amnesia", _tcp, "127.0.0.1", 9050, namespace=inside), False),
             Step("F4", "... not by its own addresses either",
-                 f"amnesia, in clearnet: connect to {names.HOST_ADDRESS_SECOND}:9050",
-                 self._as("amnesia", _tcp, names.HOST_ADDRESS_SECOND, 9050, _QUICK,
-                          namespace=inside), False),
+                 f"amnesia, in clearnet: connect to {second}:9050",
+                 self._as("amnesia", _tcp, second, 9050, _QUICK, namespace=inside), False),
         ]
 
     def _local(self) -> list[Step]:
-        printer, lan = names.PRINTER_ADDRESS, names.LAN_RESOLVER
+        printer, lan, own = names.PRINTER_ADDRESS, names.LAN_RESOLVER, self.subject.address
         return [
             Step("F5", "A printer on the LAN", f"amnesia: curl http://{printer}:631/",
                  self._as("amnesia", client.http_get, printer, 631), True, (printer,),
@@ -167,8 +216,8 @@ class Tour:
             Step("F6", "A local service of others", "amnesia: connect to 127.0.0.1:9062",
                  self._as("amnesia", _tcp, "127.0.0.1", 9062), False, at_once=True),
             Step("F6", "... by the host's own LAN address",
-                 f"nobody: connect to {names.HOST_ADDRESS}:9062",
-                 self._as("nobody", _tcp, names.HOST_ADDRESS, 9062), False, at_once=True),
+                 f"nobody: connect to {own}:9062",
+                 self._as("nobody", _tcp, own, 9062), False, at_once=True),
             Step("F9", "A refused local connection fails at once, over IPv6 too",
                  "nobody: connect to [::1]:9062",
                  self._as("nobody", _tcp, "::1", 9062), False, at_once=True),
@@ -192,13 +241,16 @@ class Tour:
                  self._as("root", _ping, echo), False),
             Step("F1", "A raw frame, past the IP stack (AF_PACKET)",
                  f"root: a UDP datagram to {echo} in an Ethernet frame",
-                 self._as("root", _frame), False),
+                 self._as("root", _frame, self.subject.device, self.subject.address), False),
         ]
+
+    def capture(self) -> Capture:
+        return Capture(self.lab, device=self.subject.link)
 
     def run(self, show: Callable[[str], None]) -> bool:
         """All steps. Returns whether each came out as promised."""
         good = True
-        with Capture(self.lab) as capture:
+        with self.capture() as capture:
             for step in self._through_tor() + self._exceptions() + self._local() + self._direct():
                 good &= self._one(step, capture, show)
             good &= self._detector(capture, show)
@@ -213,20 +265,24 @@ class Tour:
         return outcome.good
 
     def attempt(self, step: Step, capture: Capture) -> Outcome:
-        capture.take()
+        self._sent(capture)
         said, refusal = "", None
         try:
             said = step.action()
         except OSError as error:
             refusal = error
         reached = {ipaddress.ip_address(a).packed for a in step.may_reach} if step.works else set()
-        outcome = judge_frames(capture.take(), reached)
+        outcome = judge_frames(self._sent(capture), reached, self.subject.asks_dhcp)
         if refusal:
             outcome.happened = f"refused: {refusal.strerror or refusal}"
         else:
             outcome.happened = said.strip().splitlines()[0] if said.strip() else "done"
         outcome.good &= self._as_promised(step, said, refusal)
         return outcome
+
+    def _sent(self, capture: Capture) -> list[Frame]:
+        self.subject.settle()
+        return capture.take()
 
     @staticmethod
     def _as_promised(step: Step, said: str, refusal: OSError | None) -> bool:
@@ -238,12 +294,12 @@ class Tour:
 
     def _detector(self, capture: Capture, show: Callable[[str], None]) -> bool:
         """A detector that never fires shows nothing: open the filter, and see the same datagram."""
-        rules.clear(self.lab)
+        self.subject.open_filter()
         try:
             step = Step("", "", "", self._as("amnesia", _send_udp, names.ECHO_ADDRESS, 7), False)
             outcome = self.attempt(step, capture)
         finally:
-            rules.apply_lethe(self.lab)
+            self.subject.apply_filter()
         seen = bool(outcome.strays)
         show(f"{'ok  ' if seen else 'FAIL'} --  Would a leak have been seen? The filter is opened "
              "for a moment\n"
@@ -253,8 +309,9 @@ class Tour:
         return seen
 
 
-def judge_frames(frames: list[Frame], reached: set[bytes]) -> Outcome:
-    """What the host sent: to Tor, to where the step may go, address resolution, or a stray."""
+def judge_frames(frames: list[Frame], reached: set[bytes], dhcp: bool = False) -> Outcome:
+    """What the host sent: to Tor, to where the step may go, address resolution, or a stray. With
+    @dhcp it may renew its lease, too."""
     counts: Counter[str] = Counter()
     strays: Counter[str] = Counter()
     for frame in frames:
@@ -267,11 +324,20 @@ def judge_frames(frames: list[Frame], reached: set[bytes]) -> Outcome:
             counts["to Tor's relays"] += 1
         elif packet.ethertype == 0x0800 and packet.destination in reached:
             counts[f"to {socket.inet_ntoa(packet.destination)}"] += 1
+        elif dhcp and _asks_for_address(packet):
+            counts["to renew its address"] += 1
         else:
             strays[judge.describe(frame.data)] += 1
     parts = [f"{count} {where}" for where, count in counts.items()]
     parts += [f"ELSEWHERE: {count} × {what}" for what, count in strays.items()]
     return Outcome("", not strays, "; ".join(parts) or "nothing left the host", strays)
+
+
+def _asks_for_address(packet: judge.Packet) -> bool:
+    servers = {socket.inet_aton(names.ROUTER_ADDRESS), b"\xff" * 4}
+    return (packet.ethertype == 0x0800 and packet.protocol == socket.IPPROTO_UDP
+            and packet.source_port == 68 and packet.destination_port == 67
+            and packet.destination in servers)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* One network device of the namespace this process is in, over rtnetlink. */
+#pragma once
+
+#include <base/cleanup.h>
+
+/* The device's number, which stays when it is renamed. 0, -ENODEV, or -errno. */
+MUST_CHECK int link_index(const char *name, unsigned *ret_index);
+
+/* Set it down: nothing leaves by it until it is set up again. 0, -ENODEV (it has gone), or -errno.
+ */
+MUST_CHECK int link_down(unsigned index);

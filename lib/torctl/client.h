@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A client of Tor's control port at a UNIX socket. One conversation has one deadline, so that
+ * whoever is at the other end, silent, slow or endless, cannot hold the caller up.
+ *
+ * Tor is asked to accept the cookie itself (method COOKIE), not a proof of knowing it (SAFECOOKIE).
+ * SAFECOOKIE is against somebody who sits at Tor's address to learn the cookie. Here the kernel
+ * says who that is: the cookie is sent only to a process that was, when it began to listen, of the
+ * user who owns the cookie's file, or root. Both can read the file anyway, so it tells them nothing
+ * new. That needs no hash and no random numbers, and it also refuses who merely knows the cookie.
+ */
+#pragma once
+
+#include "reply.h"
+
+#include <sys/types.h>
+
+struct torctl;
+
+/*
+ * Connect to the socket at @path. @deadline_ms is for the whole conversation, from now on.
+ * Returns 0 and the connection, to torctl_close(); -ENOENT or -ECONNREFUSED (nobody listens),
+ * -EACCES, -EAGAIN (too many are waiting), -ENAMETOOLONG, -ENOMEM, or -errno.
+ */
+MUST_CHECK int torctl_open(const char *path, unsigned deadline_ms, struct torctl **ret_torctl);
+/* The same on a connected socket, which then belongs to the connection. 0, or -errno: then the
+ * socket is still the caller's. */
+MUST_CHECK int torctl_adopt(int fd, unsigned deadline_ms, struct torctl **ret_torctl);
+struct torctl *torctl_close(struct torctl *torctl);
+DEFINE_CLEANUP(struct torctl *, torctl_close)
+
+/* Open the file of the cookie, which is not read yet. Returns 0 and the descriptor, or -errno. */
+MUST_CHECK int torctl_cookie_open(const char *path, int *ret_fd);
+
+/*
+ * Ask how to authenticate and do so by the cookie in @cookie_fd. Returns 0; -EPERM (who listens is
+ * neither root nor the owner of the cookie), -EINVAL (that is no cookie's file), -EOPNOTSUPP (Tor
+ * does not take a cookie), -EKEYREJECTED (Tor refused it), or as torctl_command().
+ */
+MUST_CHECK int torctl_authenticate(struct torctl *torctl, int cookie_fd);
+
+/*
+ * Send one command, a line without its end, and wait for its reply; events that come meanwhile are
+ * passed over. The reply is the connection's, until the next call, and may be a refusal (4xx, 5xx).
+ * Returns 0; -EINVAL (@line holds a control character), -ETIMEDOUT, -ECONNRESET (Tor ended the
+ * connection), -EBADMSG or -E2BIG (what came is no reply), or -errno. After an error but -EINVAL
+ * the conversation is at its end: every later call returns the same.
+ */
+MUST_CHECK int torctl_command(struct torctl *torctl, const char *line,
+			      const struct torctl_reply **ret_reply);
+
+/*
+ * The value of one key of GETINFO, of one option of GETCONF ("" if Tor says that it has its default
+ * value). The text is the caller's, to free(). Returns 0; -ENOKEY (Tor does not know the key),
+ * -EREMOTEIO (Tor refused otherwise), -EBADMSG (the reply is about something else), or as
+ * torctl_command().
+ */
+MUST_CHECK int torctl_getinfo(struct torctl *torctl, const char *key, char **ret_value);
+MUST_CHECK int torctl_getconf(struct torctl *torctl, const char *option, char **ret_value);

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the verbs of lethe share. */
+#pragma once
+
+#include <stdbool.h>
+
+#include <base/buf.h>
+
+/* Exit statuses, as in lethe(1). */
+enum lethe_exit {
+	LETHE_OK = 0,
+	LETHE_BAD = 1,     /* something is bad or unknown */
+	LETHE_USAGE = 2,   /* the command line is wrong */
+	LETHE_WAITING = 3, /* nothing is wrong, but it is not ready yet */
+};
+
+struct lethe_options {
+	const char *doors;   /* never NULL */
+	const char *boot;    /* never NULL */
+	const char *cmdline; /* never NULL */
+	unsigned seconds;
+	bool json, plain;
+};
+
+/* A verb gets the words after it, NULL-terminated and counted, and answers an exit status. */
+struct lethe_verb {
+	const char *name;
+	int least, most; /* words after it */
+	int (*run)(const struct lethe_options *options, char **words);
+};
+
+int lethe_status(const struct lethe_options *options, char **words);
+
+/* Print "lethe: what: why" to standard error; @error is a negative errno, or 0 for none. */
+void lethe_complain(int error, const char *format, ...) PRINTF(2, 3);

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* lethe status: ask the doors, look at the links, and say how things are. */
+#include "lethe.h"
+
+#include <fcntl.h>
+#include <locale.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <os/sandbox.h>
+
+#include "doors.h"
+#include "report.h"
+#include "text.h"
+
+#define BOOT_MAX    (64u << 10)
+#define CMDLINE_MAX (16u << 10)
+#define OUTPUT_MAX  (4u << 20)
+
+/* The whole of a file, at most as many bytes as @content may hold. */
+static int read_file(const char *path, struct buf *content)
+{
+	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	char bytes[4096];
+	ssize_t got;
+
+	if (fd < 0)
+		return neg_errno();
+	while ((got = read(fd, bytes, sizeof(bytes))) > 0)
+		buf_add(content, bytes, (size_t)got);
+	return got < 0 ? neg_errno() : buf_finish(content);
+}
+
+/* The initramfs is told by the command line what to start from; so was this system started by it?
+ */
+static bool started_from_medium(const char *path)
+{
+	AUTO_BUF struct buf line = {.cap = CMDLINE_MAX};
+
+	/* Where that cannot be read, the medium is asked for rather than left out. */
+	return read_file(path, &line) < 0 || strstr(buf_text(&line), "lethe.roothash=");
+}
+
+/* Libraries load what they need on first use, and soon nothing can be opened any more. */
+static void load_languages(void)
+{
+	/* A text that no translation has leads through the files of all languages that are set, of
+	 * the C library's own domain too; the empty one is in each, and brings its character set.
+	 */
+	(void)gettext("\001");
+	(void)gettext("");
+	(void)strerror(EPERM);
+	json_object_seed(0);
+}
+
+static int write_out(const struct buf *out)
+{
+	if (fwrite(buf_text(out), 1, out->len, stdout) == out->len && fflush(stdout) == 0)
+		return 0;
+	lethe_complain(neg_errno(), _("cannot write the output"));
+	return -EIO;
+}
+
+static bool use_colour(const struct lethe_options *options)
+{
+	const char *terminal = getenv("TERM"), *no_colour = getenv("NO_COLOR");
+
+	return !options->plain && !(no_colour && no_colour[0]) && terminal &&
+	       strcmp(terminal, "dumb") != 0 && isatty(STDOUT_FILENO);
+}
+
+static int show(const struct lethe_options *options, const struct facts *facts)
+{
+	CLEANUP(report_done) struct report report = {0};
+	AUTO_BUF struct buf out = {.cap = OUTPUT_MAX};
+	int r = report_make(facts, &report);
+
+	if (r == 0 && options->json)
+		r = report_json(&report, facts, LETHE_VERSION, &out);
+	else if (r == 0)
+		report_text(&report, LETHE_VERSION, use_colour(options), &out);
+	if (r == 0)
+		r = buf_finish(&out);
+	if (r < 0) {
+		lethe_complain(r, _("cannot put the answer together"));
+		return LETHE_BAD;
+	}
+	if (write_out(&out) < 0)
+		return LETHE_BAD;
+	switch (report_level(&report)) {
+	case LEVEL_GOOD:
+		return LETHE_OK;
+	case LEVEL_WAITING:
+		return LETHE_WAITING;
+	case LEVEL_UNKNOWN:
+	case LEVEL_BAD:
+	case LEVEL_APART:
+		break;
+	}
+	return LETHE_BAD;
+}
+
+static void facts_done(struct facts *facts)
+{
+	answer_done(&facts->wall);
+	answer_done(&facts->tor);
+	answer_done(&facts->medium);
+	answer_done(&facts->boot);
+}
+
+static struct answer parse_door(const struct door *door)
+{
+	return answer_parse(door->error, buf_text(&door->answer), door->answer.len);
+}
+
+/* Everything is opened first; what was answered is read by a process that can open nothing. */
+int lethe_status(const struct lethe_options *options, char **words)
+{
+	CLEANUP(doors_close) struct doors doors = {0};
+	CLEANUP(facts_done) struct facts facts = {0};
+	AUTO_BUF struct buf boot = {.cap = BOOT_MAX};
+	int boot_error, r;
+
+	doors_open(options->doors, &doors);
+	links_read(&facts.links);
+	facts.live = started_from_medium(options->cmdline);
+	boot_error = read_file(options->boot, &boot);
+	load_languages();
+	r = sandbox_opened_only();
+	if (r < 0) {
+		lethe_complain(r, _("cannot restrict system calls"));
+		return LETHE_BAD;
+	}
+	doors_read(&doors, options->seconds * 1000);
+	facts.wall = parse_door(&doors.list[DOOR_WALL]);
+	facts.tor = parse_door(&doors.list[DOOR_TOR]);
+	facts.medium = parse_door(&doors.list[DOOR_MEDIUM]);
+	facts.boot = answer_parse(boot_error, buf_text(&boot), boot.len);
+	return show(options, &facts);
+}

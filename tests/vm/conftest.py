@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The virtual machine's tests: the image, machines that start from it, evidence of failures."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "lab")]
+
+from vmkit import boot, evidence, media, snapshot  # noqa: E402
+from vmkit.machine import Machine, Medium, Spec  # noqa: E402
+
+ISO = evidence.ROOT / "out" / "image" / "lethe-core.iso"
+BUILD_DEADLINE = 3600.0  # s; the first build downloads a Debian
+_FAILED = pytest.StashKey[bool]()
+
+Starter = Callable[..., Machine]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # pytest-xdist's; the tests run without it, too.
+    config.addinivalue_line("markers", "xdist_group(name): tests that one worker runs")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Iterator[None]:
+    report = (yield).get_result()
+    if report.failed:
+        item.stash[_FAILED] = True
+        place = evidence.keep(item.nodeid, report.longreprtext)
+        report.sections.append(("evidence", f"{place}\nagain: {evidence.again(item.nodeid)}"))
+    elif report.when == "teardown" and not item.stash.get(_FAILED, False):
+        evidence.drop(item.nodeid)
+
+
+@pytest.fixture(scope="session")
+def iso() -> Path:
+    """The release image, built from this tree if need be. LETHE_VM_ISO names another one."""
+    given = os.environ.get("LETHE_VM_ISO")
+    if given:
+        return Path(given).resolve()
+    evidence.OUTPUT.mkdir(parents=True, exist_ok=True)
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
+    with (evidence.OUTPUT / "built-by").open("a+") as stamp:
+        fcntl.flock(stamp, fcntl.LOCK_EX)  # of several workers one builds
+        stamp.seek(0)
+        if stamp.read() != run or not ISO.exists():
+            # What is up to date costs it seconds, and it alone knows what is.
+            result = subprocess.run([str(evidence.ROOT / "image" / "build")], text=True,
+                                    capture_output=True, timeout=BUILD_DEADLINE, check=False)
+            if result.returncode != 0:
+                pytest.fail(f"image/build: exit {result.returncode}\n{result.stdout[-2000:]}"
+                            f"{result.stderr[-2000:]}", pytrace=False)
+            stamp.truncate(0)
+            stamp.write(run)
+    return ISO
+
+
+@pytest.fixture(scope="session")
+def layout(iso: Path) -> media.Layout:
+    """Where the image has what."""
+    return media.layout(iso)
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest) -> Path:
+    """The case's own directory, for its machines' files and its images. Kept if it fails."""
+    directory = evidence.directory(request.node.nodeid)
+    evidence.drop(request.node.nodeid)
+    directory.mkdir(parents=True)
+    return directory
+
+
+@pytest.fixture
+def start(request: pytest.FixtureRequest, place: Path) -> Iterator[Starter]:
+    """start(spec, name="vm", saved=None): a running machine, ended after the case; @saved: from
+    that state (snapshot.save)."""
+    machines: list[Machine] = []
+
+    def starter(spec: Spec, name: str = "vm", saved: Path | None = None) -> Machine:
+        if saved:
+            machine = snapshot.restore(spec, saved, place / name)
+        else:
+            machine = Machine(spec, place / name)
+            machine.start()
+        machines.append(machine)
+        return machine
+
+    yield starter
+    for machine in machines:
+        if request.node.stash.get(_FAILED, False):
+            evidence.take(machine)
+        machine.end()
+
+
+@pytest.fixture(scope="session")
+def prompt_spec(iso: Path) -> Spec:
+    """A plain computer without a network card, started from a stick."""
+    return Spec(medium=Medium(iso, "usb"))
+
+
+@pytest.fixture(scope="session")
+def prompt_state(prompt_spec: Spec, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The saved state of prompt_spec at the prompt, for start(prompt_spec, saved=...)."""
+    directory = tmp_path_factory.mktemp("prompt")
+    state = directory / "state"
+    with Machine(prompt_spec, directory) as machine:
+        boot.wait_prompt(machine)
+        snapshot.save(machine, state)
+    yield state
+    state.unlink()
+
+
+@pytest.fixture
+def at_prompt(start: Starter, prompt_spec: Spec, prompt_state: Path) -> Machine:
+    """A machine of prompt_spec at the prompt, fresh for each case."""
+    return start(prompt_spec, saved=prompt_state)

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The image starts on every kind of computer, from every kind of medium, and touches no disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from vmkit import boot, guest_state, media, strangers
+from vmkit.machine import Kernel, Machine, Medium, Nic, Spec
+
+pytestmark = pytest.mark.xdist_group("boots")
+
+Starter = Callable[..., Machine]
+
+
+def assert_verified(machine: Machine) -> dict:
+    """At the prompt: the system is the verified one, by its own word and by init's report."""
+    medium = guest_state.part(guest_state.status_text(machine), "Medium")
+    assert medium.startswith("good: "), medium
+    assert "verified" in medium
+    report = guest_state.boot_report(machine)
+    assert report["laboratory"] is False
+    return report
+
+
+@pytest.mark.parametrize("bus", ["dvd", "usb"])
+@pytest.mark.parametrize("firmware", ["bios", "uefi"])
+def test_starts(start: Starter, iso: Path, layout: media.Layout, firmware: str, bus: str) -> None:
+    machine = start(Spec(medium=Medium(iso, bus), firmware=firmware, nic=Nic()))
+    greeting = boot.wait_prompt(machine)
+    assert "Medium" in greeting and "verified" in greeting, "the greeting does not tell the medium"
+    report = assert_verified(machine)
+    assert report["root_hash"] == layout.root_hash
+    assert report["medium"]["bus"] == ("usb" if bus == "usb" else "ata")
+    assert report["mode"] == "medium"
+
+
+@pytest.mark.parametrize("bus", ["virtio", "nvme", "sd", "sata"])
+def test_starts_from_other_disks(start: Starter, iso: Path, place: Path, bus: str) -> None:
+    image = media.card(iso, place / "card.img") if bus == "sd" else iso
+    machine = start(Spec(medium=Medium(image, bus)))
+    boot.wait_prompt(machine)
+    report = assert_verified(machine)
+    assert report["medium"]["bus"] == {"sd": "mmc", "sata": "ata"}.get(bus, bus)
+
+
+def test_starts_with_512_mib(start: Starter, iso: Path) -> None:
+    machine = start(Spec(medium=Medium(iso, "usb"), memory=512, nic=Nic()))
+    boot.wait_prompt(machine)
+    assert_verified(machine)
+
+
+def test_stick_is_not_written(start: Starter, iso: Path, place: Path) -> None:
+    stick = media.copy(iso, place / "stick.img")
+    before = media.sha256(stick)
+    machine = start(Spec(medium=Medium(stick, "usb", writable=True)))
+    boot.wait_prompt(machine)
+    assert_verified(machine)
+    machine.power_button()
+    machine.wait_end(boot.DEADLINE)
+    assert media.sha256(stick) == before
+
+
+# Two media ---------------------------------------------------------------------------------------
+
+
+def test_second_stick_with_the_same_bits(start: Starter, iso: Path) -> None:
+    machine = start(Spec(medium=Medium(iso, "usb"), disks=(Medium(iso, "usb"),)))
+    boot.wait_prompt(machine)
+    assert_verified(machine)
+
+
+@pytest.mark.parametrize("other_port", [1, 3], ids=["other-first", "other-last"])
+def test_second_stick_with_an_older_lethe(
+    start: Starter, iso: Path, layout: media.Layout, place: Path, other_port: int
+) -> None:
+    older = media.copy(iso, place / "older.img")
+    media.make_older(older)
+    machine = start(Spec(medium=Medium(iso, "usb", port=2),
+                         disks=(Medium(older, "usb", port=other_port),)))
+    boot.wait_prompt(machine)
+    report = assert_verified(machine)
+    assert report["root_hash"] == layout.root_hash
+    running = guest_state.output(machine, "cat /proc/cmdline")
+    assert layout.root_hash in running
+
+
+@pytest.mark.parametrize("other_port", [1, 3], ids=["damaged-first", "damaged-last"])
+def test_damaged_twin_is_passed_over(
+    start: Starter, iso: Path, layout: media.Layout, place: Path, other_port: int
+) -> None:
+    damaged = media.copy(iso, place / "damaged.img")
+    media.flip(damaged, layout.data_block(0) + 100)
+    machine = start(Spec(medium=Medium(iso, "usb", port=2),
+                         disks=(Medium(damaged, "usb", port=other_port),)))
+    text = boot.wait_prompt(machine)
+    report = assert_verified(machine)
+    if other_port == 1:
+        assert "is not used: block 0 of " in text
+        assert report["medium"]["device"] not in text.split(" is not used")[0].split()[-1:]
+
+
+# Foreign disks -----------------------------------------------------------------------------------
+
+
+def test_disks_are_untouched(start: Starter, iso: Path, place: Path) -> None:
+    foreign = strangers.make(place / "foreign.img")
+    older = media.copy(iso, place / "older.img")
+    media.make_older(older)
+    before = media.sha256(foreign), media.sha256(older)
+    disks = Medium(foreign, "sata", writable=True), Medium(older, "virtio", writable=True)
+    machine = start(Spec(medium=Medium(iso, "usb"), disks=disks))
+    boot.wait_prompt(machine)
+    assert_verified(machine)
+    partitions = guest_state.output(machine, "ls /sys/class/block").split()
+    assert "sda4" in partitions or "sdb4" in partitions, "the guest does not see the disk"
+    assert guest_state.foreign_use(machine) == []
+    machine.power_button()
+    machine.wait_end(boot.DEADLINE)
+    assert (media.sha256(foreign), media.sha256(older)) == before
+
+
+# Late, slow, away --------------------------------------------------------------------------------
+
+
+def test_late_medium(start: Starter, iso: Path, layout: media.Layout, place: Path) -> None:
+    """The kernel is there long before the stick is."""
+    kernel = Kernel(media.extract(iso, media.KERNEL, place / "vmlinuz"),
+                    media.extract(iso, media.INITRD, place / "initrd"), layout.command_line)
+    machine = start(Spec(kernel=kernel))
+    boot.wait_text(machine, r"Lethe: waiting for the medium")
+    # A minute later it says what to do. It does not give up.
+    boot.wait_text(machine, r"Lethe: still waiting for the medium")
+    assert not boot.reached_shell(machine.serial.text())
+    machine.plug_medium(Medium(iso, "usb"), "late")
+    boot.wait_prompt(machine)
+    assert_verified(machine)
+
+
+def test_slow_medium(start: Starter, iso: Path) -> None:
+    machine = start(Spec(medium=Medium(iso, "usb", bytes_per_second=3 << 20)))
+    boot.wait_prompt(machine, 2 * boot.DEADLINE)
+    assert_verified(machine)
+
+
+def test_from_ram_with_the_stick_pulled(start: Starter, iso: Path) -> None:
+    machine = start(Spec(medium=Medium(iso, "usb")))
+    boot.choose(machine, "ram")
+    boot.wait_prompt(machine)
+    assert assert_verified(machine)["mode"] == "ram"
+    machine.unplug()
+    guest_state.output(machine, "while [ -e /sys/block/sda ]; do :; done")
+    # Every file of the image can still be read.
+    guest_state.output(machine, "find /usr -xdev -type f -readable -exec cat {} + >/dev/null")
+    medium = guest_state.part(guest_state.status_text(machine), "Medium")
+    assert medium.startswith("good: ") and "taken out" in medium, medium
+
+
+def test_check_this_medium(start: Starter, iso: Path) -> None:
+    machine = start(Spec(medium=Medium(iso, "usb")))
+    boot.choose(machine, "check")
+    text = boot.wait_prompt(machine)
+    assert "Lethe: every block of the medium is as it was made" in text
+    assert assert_verified(machine)["checked"] is True
+
+
+def test_output_entry(start: Starter, iso: Path) -> None:
+    machine = start(Spec(medium=Medium(iso, "usb")))
+    boot.choose(machine, "output")
+    boot.wait_prompt(machine)
+    assert_verified(machine)
+    assert "lethe.verbose" in guest_state.output(machine, "cat /proc/cmdline").split()
+
+
+# Who may log in ----------------------------------------------------------------------------------
+
+
+def test_amnesia_has_no_way_to_root(at_prompt: Machine) -> None:
+    """No sudo or the like, no root password, no program that changes users by its owner's right."""
+    assert guest_state.output(at_prompt, "id -un").strip() == "amnesia"
+    assert boot.command(at_prompt, "command -v sudo pkexec doas su")[1].strip() == ""
+    groups = guest_state.output(at_prompt, "id -nG").split()
+    assert not {"sudo", "wheel", "root", "adm", "disk", "systemd-journal"} & set(groups), groups
+    set_id = guest_state.output(at_prompt, "find / -xdev -perm /6000 -type f 2>/dev/null; true")
+    assert set_id.split() == []
+
+
+def test_root_cannot_log_in(at_prompt: Machine) -> None:
+    """`login root`, as somebody at another console would see it."""
+    status, text = boot.command(at_prompt, "grep -c . /etc/shadow")
+    assert status != 0, f"amnesia can read the passwords: {text}"
+    entry = guest_state.output(at_prompt, "getent passwd root").strip().split(":")
+    assert entry[1] == "x" and entry[6].endswith("nologin"), entry
+
+
+def test_no_console_offers_a_login(at_prompt: Machine) -> None:
+    running = guest_state.output(at_prompt, "cat /proc/*/cmdline 2>/dev/null | tr '\\0' ' '; true")
+    assert "sulogin" not in running
+    units = guest_state.output(
+        at_prompt, "for u in emergency rescue debug-shell; do systemctl is-enabled $u.service; done"
+                   " 2>&1; true")  # fmt: skip
+    assert "enabled" not in units.replace("is not enabled", "").split(), units
