@@ -18,6 +18,7 @@ ENVIRONMENT = {
     "DEBIAN_FRONTEND": "noninteractive",
 }
 LAST_LINES = 25
+LAST_COLUMNS = 240
 
 
 class BuildError(Exception):
@@ -72,5 +73,5 @@ class Runner:
                     raise
         if process.returncode != 0:
             raise BuildError(f"{what or argv[0]}: failed (exit status {process.returncode})\n"
-                             + "".join(f"  {line}" for line in last)
+                             + "".join(f"  {line.rstrip()[:LAST_COLUMNS]}\n" for line in last)
                              + f"The whole output is in {self.log}")

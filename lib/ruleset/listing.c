@@ -97,25 +97,6 @@ static void list_load(struct listing *listing, const struct ruleset_expression *
 		state_load(listing, e->socket.reg, term.shape.len, &term);
 }
 
-/* A whole field, with its mask if it has one. False for what nft cannot look up. */
-static bool key_term(const struct listing_term *term, struct listing_term *ret_term)
-{
-	AUTO_BUF struct buf text = {.cap = 256};
-
-	if (!term || term->shape.len == 0 || term->shape.len != term->whole)
-		return false;
-	*ret_term = *term;
-	if (!term->masked)
-		return true;
-	buf_printf(&text, "%s & ", term->text);
-	words_value(&text, &term->shape, term->mask.bytes);
-	ret_term->masked = false;
-	if (buf_finish(&text) < 0 || text.len >= sizeof(ret_term->text))
-		return false;
-	memcpy(ret_term->text, buf_text(&text), text.len + 1);
-	return true;
-}
-
 /* The terms that make up a key of @len bytes from @reg on: how many, or 0. */
 static size_t key_terms(const struct listing *listing, uint8_t reg, size_t len,
 			struct listing_term terms[RULESET_REGISTERS])
@@ -127,9 +108,10 @@ static size_t key_terms(const struct listing *listing, uint8_t reg, size_t len,
 
 		/* Every term takes a register of its own at least, so that there is room for all.
 		 */
-		if (!key_term(term, &terms[count]))
+		if (!term || term->masked || term->shape.len == 0 || term->shape.len != term->whole)
 			return 0;
-		at += (terms[count++].shape.len + 3) / 4 * 4;
+		terms[count++] = *term;
+		at += (term->shape.len + 3) / 4 * 4;
 	}
 	/* Alone, a key is as long as its field; among others it is filled up. */
 	if (count == 1 ? terms[0].shape.len != len : at != len)

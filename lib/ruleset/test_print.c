@@ -92,8 +92,6 @@ static void other_rules(struct ruleset_table *table)
 	RULE(chain, "", wildcard, is(BYTES(0)), accepts());
 	inverted.lookup.inverted = true;
 	RULE(chain, "", load(RULESET_NETWORK, 16, 4, 0), inverted, drops());
-	RULE(chain, "", load(RULESET_NETWORK, 16, 4, 0), mask(BYTES(255, 0, 0, 0)), inverted,
-	     drops());
 	RULE(chain, "", load(RULESET_NETWORK, 12, 4, 0), load(RULESET_TRANSPORT, 4, 2, 1),
 	     lookup("echoes"), accepts());
 	RULE(chain, "", load(RULESET_NETWORK, 24, 16, 0),
@@ -176,7 +174,6 @@ static const char golden[] =
 	"\t\tudp sport 80-90 udp dport >= 1024 drop\n"
 	"\t\tsocket wildcard 0 accept\n"
 	"\t\tip daddr != @lan drop\n"
-	"\t\tip daddr & 255.0.0.0 != @lan drop\n"
 	"\t\tip saddr . @th,32,16 @echoes accept\n"
 	"\t\tip6 daddr 2001:db8::2 accept\n"
 	"\t\tip frag-off & 8191 != 0 drop\n"

@@ -19,6 +19,7 @@
 
 #define GENEROUS_MS 60000
 #define SHORT_MS    50
+#define NOBODY      65534
 #define PROTOCOLINFO                                                                               \
 	"250-PROTOCOLINFO 1\r\n"                                                                   \
 	"250-AUTH METHODS=SAFECOOKIE,COOKIE COOKIEFILE=\"/somewhere/else\"\r\n"                    \
@@ -57,18 +58,18 @@ static int read_line(int fd, char *line, size_t size)
 	return 0;
 }
 
-static void play(int fd, const struct exchange *script)
+/* 0 when all went as in the script, and then the other side hung up. */
+static int talk(int fd, const struct exchange *script)
 {
 	char line[512], expected[512];
 
 	for (; script->command; script++) {
 		snprintf(expected, sizeof(expected), "%s\r\n", script->command);
 		if (read_line(fd, line, sizeof(line)) || strcmp(line, expected) != 0)
-			_exit(9);
+			return 9;
 		send_text(fd, script->reply);
 	}
-	/* Then nothing is expected but the end. */
-	_exit(read_line(fd, line, sizeof(line)) ? 0 : 7);
+	return read_line(fd, line, sizeof(line)) ? 0 : 7;
 }
 
 static struct fake start(const struct exchange *script, unsigned deadline_ms)
@@ -81,7 +82,7 @@ static struct fake start(const struct exchange *script, unsigned deadline_ms)
 	assert_true(fake.child >= 0);
 	if (fake.child == 0) {
 		close(ends[0]);
-		play(ends[1], script);
+		_exit(talk(ends[1], script));
 	}
 	close(ends[1]);
 	assert_int_equal(torctl_adopt(ends[0], deadline_ms, &fake.torctl), 0);
@@ -198,14 +199,34 @@ static void test_not_a_cookie(void **state)
 	stop(&fake);
 }
 
-/* Who began to listen as neither root nor the cookie's owner hears nothing at all. */
-static void test_stranger_gets_nothing(void **state)
+/* Listen as nobody, say so on @ready, and answer to two calls. */
+static void be_nobody(const char *path, int ready)
 {
 	static const struct exchange nothing[] = {{0}};
+	static const struct exchange everything[] = {
+	    {"PROTOCOLINFO 1", PROTOCOLINFO},
+	    {COOKIE_LINE, "250 OK\r\n"},
+	    {0},
+	};
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	AUTO_CLOSE int fd = cookie_file(cookie), listener = -EBADF;
-	CLEANUP(torctl_closep) struct torctl *torctl = NULL;
-	char folder[] = "/tmp/torctl-XXXXXX", byte;
+	int listener = socket(AF_UNIX, SOCK_STREAM, 0), status;
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	if (setresuid(NOBODY, NOBODY, NOBODY) < 0 ||
+	    bind(listener, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    listen(listener, 1) < 0 || write(ready, "x", 1) != 1)
+		_exit(6);
+	status = talk(accept(listener, NULL, NULL), nothing);
+	_exit(status ? status : talk(accept(listener, NULL, NULL), everything));
+}
+
+/* Who began to listen as neither root nor the cookie's owner hears nothing at all; but everything,
+ * if the cookie is his own. */
+static void test_stranger_gets_nothing(void **state)
+{
+	AUTO_CLOSE int fd = cookie_file(cookie);
+	char folder[] = "/tmp/torctl-XXXXXX", path[64], byte;
+	struct torctl *torctl = NULL;
 	int status = -1, ready[2];
 	pid_t child;
 
@@ -213,28 +234,25 @@ static void test_stranger_gets_nothing(void **state)
 		skip(); /* ./test runs this as root */
 	assert_non_null(mkdtemp(folder));
 	assert_int_equal(chmod(folder, 0777), 0);
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s/control", folder);
+	snprintf(path, sizeof(path), "%s/control", folder);
 	assert_int_equal(pipe(ready), 0);
 	child = fork();
-	if (child == 0) {
-		listener = socket(AF_UNIX, SOCK_STREAM, 0);
-		if (setresuid(65534, 65534, 65534) < 0 ||
-		    bind(listener, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-		    listen(listener, 1) < 0 || write(ready[1], "x", 1) != 1)
-			_exit(6);
-		play(accept(listener, NULL, NULL), nothing);
-	}
+	assert_true(child >= 0);
+	if (child == 0)
+		be_nobody(path, ready[1]);
 	close(ready[1]);
 	assert_int_equal(read(ready[0], &byte, 1), 1);
 	close(ready[0]);
-	assert_int_equal(torctl_open(address.sun_path, GENEROUS_MS, &torctl), 0);
+	assert_int_equal(torctl_open(path, GENEROUS_MS, &torctl), 0);
 	assert_int_equal(torctl_authenticate(torctl, fd), -EPERM);
-	/* The same stranger is good enough for a cookie of his own. */
-	assert_int_equal(fchown(fd, 65534, 65534), 0);
+	torctl = torctl_close(torctl);
+	assert_int_equal(fchown(fd, NOBODY, NOBODY), 0);
+	assert_int_equal(torctl_open(path, GENEROUS_MS, &torctl), 0);
+	assert_int_equal(torctl_authenticate(torctl, fd), 0);
 	torctl = torctl_close(torctl);
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
-	assert_int_equal(unlink(address.sun_path), 0);
+	assert_int_equal(unlink(path), 0);
 	assert_int_equal(rmdir(folder), 0);
 }
 
@@ -274,7 +292,7 @@ static void test_answers_to_other_questions(void **state)
 		struct fake fake = start(script, GENEROUS_MS);
 		char *version = NULL;
 
-		print_message("# %s", rows[i].reply);
+		print_message("# %zu\n", i);
 		assert_int_equal(torctl_getinfo(fake.torctl, "version", &version), rows[i].error);
 		assert_null(version);
 		stop(&fake);

@@ -14,7 +14,7 @@
 #include <os/file.h>
 
 #define CONSOLES_MAX 8
-#define LINE_MAX_LEN 1200 /* a message and its hint */
+#define LINE_MAX_LEN 1600 /* a message, where it is from, and its hint */
 #define ANSWER_MAX   256
 
 /* A console that takes nothing for so long (a serial line with nobody there) is passed over. */
@@ -187,9 +187,12 @@ static _Noreturn void wait_and_power_off(void)
 
 void console_stop(const struct diag *diag)
 {
-	char line[LINE_MAX_LEN];
+	char line[LINE_MAX_LEN], where[DIAG_FILE_MAX + 32] = "";
 
-	snprintf(line, sizeof(line), "\nLethe stopped: %s.\n%s%sPress Enter to turn the computer off.\n",
+	if (diag->file[0])
+		snprintf(where, sizeof(where), "%s, line %u: ", diag->file, diag->line);
+	snprintf(line, sizeof(line),
+		 "\nLethe stopped: %s%s.\n%s%sPress Enter to turn the computer off.\n", where,
 		 diag->message, diag->hint, diag->hint[0] ? "\n" : "");
 	/* A serial or USB console may have come since. */
 	console_open();

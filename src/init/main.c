@@ -26,7 +26,7 @@
 #define LOOK_MS	     100   /* between two looks for the medium */
 #define AWAIT_MS     10000 /* until it is said what is awaited */
 #define ADVISE_MS    60000 /* until it is said what to do */
-#define GIVE_UP_MS   10000 /* without news, when a disk claimed to be the medium and is not */
+#define GIVE_UP_MS   5000  /* without news, when a disk claimed to be the medium and is not */
 
 /* Only emergencies of the kernel's on the console while messages for people are shown there. */
 #define QUIET_LOG "1"
@@ -129,7 +129,8 @@ static int find_medium(struct start *start, struct diag *diag)
 			news = clock_ms();
 		if (search.bad > 0 && clock_ms() - news > GIVE_UP_MS)
 			return no_good_medium(&search, diag);
-		said = say_waiting(said, clock_ms() - since);
+		if (search.bad == 0)
+			said = say_waiting(said, clock_ms() - since);
 		if (loaded == 0)
 			clock_wait_ms(LOOK_MS);
 	}

@@ -76,7 +76,12 @@ int root_mount_basics(struct diag *diag)
 
 int root_mount_squashfs(const char *device, const char *where, struct diag *diag)
 {
-	return do_mount("squashfs", device, where, MS_RDONLY | MS_NODEV | MS_NOSUID, NULL, diag);
+	int r = do_mount("squashfs", device, where, MS_RDONLY | MS_NODEV | MS_NOSUID, NULL, diag);
+
+	if (r == -EIO)
+		diag_hint(diag, "If the medium was not taken out, it is damaged: write it anew, best "
+				"onto another stick.");
+	return r;
 }
 
 int root_mount_overlay(bool laboratory, struct diag *diag)

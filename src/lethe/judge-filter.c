@@ -112,13 +112,28 @@ static void judge_open(const struct facts *facts, struct part *part)
 	advise(facts, part);
 }
 
+/* The kernel could not be asked. */
+static void judge_error(const json_t *error, struct part *part)
+{
+	const char *message = answer_text(error, "message");
+
+	part->level = LEVEL_UNKNOWN;
+	buf_puts(&part->text, _("the kernel could not be asked: "));
+	text_foreign(&part->text, message ? message : "?", DETAIL_COLUMNS);
+	buf_puts(&part->text, ".");
+	judge_ask_again(part);
+}
+
 void judge_filter(const struct facts *facts, struct part *part)
 {
+	const json_t *error = answer_object(facts->wall.object, "error");
 	const char *state = answer_text(facts->wall.object, "state");
 	const json_t *uncovered = json_object_get(facts->wall.object, "uncovered");
 
 	if (facts->wall.error)
 		judge_missing(facts->wall.error, part);
+	else if (error)
+		judge_error(error, part);
 	else if (!state)
 		judge_missing(-EBADMSG, part);
 	else if (strcmp(state, "open") == 0)

@@ -24,6 +24,7 @@ void judge_links(const struct facts *facts, struct part *part)
 	if (links->error) {
 		part->level = LEVEL_UNKNOWN;
 		buf_printf(&part->text, _("cannot be read: %s."), strerror(-links->error));
+		judge_ask_again(part);
 		return;
 	}
 	part->level = facts_linked(facts) ? LEVEL_GOOD : LEVEL_WAITING;

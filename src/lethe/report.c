@@ -28,6 +28,13 @@ bool facts_linked(const struct facts *facts)
 	return false;
 }
 
+void judge_ask_again(struct part *part)
+{
+	buf_puts(&part->advice,
+		 _("Ask again in a moment. If it stays so, do not rely on it; restart "
+		   "the computer."));
+}
+
 void judge_missing(int error, struct part *part)
 {
 	part->level = LEVEL_UNKNOWN;
@@ -50,9 +57,7 @@ void judge_missing(int error, struct part *part)
 		buf_printf(&part->text, _("cannot be asked: %s."), strerror(-error));
 		break;
 	}
-	buf_puts(&part->advice,
-		 _("Ask again in a moment. If it stays so, do not rely on it; restart "
-		   "the computer."));
+	judge_ask_again(part);
 }
 
 static enum laboratory find_laboratory(const struct facts *facts)

@@ -64,5 +64,7 @@ void judge_links(const struct facts *facts, struct part *part);
 bool facts_live(const struct facts *facts);
 /* Is there a link that a connection could be made over? */
 bool facts_linked(const struct facts *facts);
-/* Say in @part why an answer is missing. */
+/* Say in @part why an answer is missing, and advise as judge_ask_again(). */
 void judge_missing(int error, struct part *part);
+/* Advise who is told that something is not known. */
+void judge_ask_again(struct part *part);

@@ -178,6 +178,17 @@ static json_t *laboratory_json(enum laboratory laboratory)
 						: json_boolean(laboratory == LABORATORY_USED);
 }
 
+/* Everything but printable ASCII is escaped by the library, except DEL; that stands in strings
+ * only. */
+static void put_ascii(const char *text, struct buf *out)
+{
+	for (const char *del; (del = strchr(text, '\x7f')); text = del + 1) {
+		buf_add(out, text, (size_t)(del - text));
+		buf_puts(out, "\\u007f");
+	}
+	buf_puts(out, text);
+}
+
 int report_json(const struct report *report, const struct facts *facts, const char *version,
 		struct buf *out)
 {
@@ -196,7 +207,7 @@ int report_json(const struct report *report, const struct facts *facts, const ch
 	json_decref(object);
 	if (!text)
 		return -ENOMEM;
-	buf_puts(out, text);
+	put_ascii(text, out);
 	buf_puts(out, "\n");
 	free(text);
 	return buf_finish(out);

@@ -35,6 +35,8 @@ struct compile {
 #define SET_TCP_REACH	"tcp_reach"
 #define SET_REACH	"reach"
 #define SET_EXTENSIONS	"extension_headers"
+#define SET_LAN_TCP	"lan_tcp"
+#define SET_LAN_UDP	"lan_udp"
 #define SET_ANSWERS	"answers"
 #define SET_ECHOES	"echoes"
 #define SET_LOCAL_TCP	"local_tcp"
@@ -53,51 +55,20 @@ void compile_local_sets(struct compile *compile);
 void compile_local_chains(struct compile *compile);
 void compile_local_input(struct compile *compile);
 
-/* One question about the destination address. A network is the addresses of all its parts, and none
- * of them is in two. */
-enum compile_part_kind {
-	COMPILE_PREFIX = 1,
-	COMPILE_OCTETS,	      /* the first octet is in @set */
-	COMPILE_OTHER_OCTETS, /* the first octet is not in @set */
-	COMPILE_INTERVALS,    /* the address is in @set */
-};
-
-struct compile_part {
-	enum compile_part_kind kind;
-	uint32_t address; /* of a prefix */
-	unsigned prefix_length;
-	char set[RULESET_NAME_MAX + 1];
-};
-
-#define COMPILE_PARTS_MAX 5
-struct compile_network {
-	struct compile_part parts[COMPILE_PARTS_MAX];
-	size_t count;
-};
-
-/* Networks (compile-networks.c). The parts of a network of these ranges (sorted, disjoint), whose
- * sets are called after @name; they are made if @make_sets, once for each table. No memory: the
- * compilation's error, and a network without parts. */
-void compile_network(struct compile *compile, const char *name, const struct policy_range *ranges,
-		     size_t count, bool make_sets, struct compile_network *ret_network);
-void compile_part_match(struct emit *emit, const struct compile_part *part);
-
-/* An interval set of addresses. */
-void compile_address_set(struct compile *compile, const char *name,
-			 const struct policy_range *ranges, size_t count);
-
 /* Other hosts (compile-remote.c); for both tables. */
 void compile_remote_sets(struct compile *compile);
 void compile_remote_chains(struct compile *compile);
-/* Every address that somebody may reach, by TCP or at all: where the rest of a connection may go
- * whose owner is gone, and the pieces of a datagram. As compile_network(). */
-void compile_reach(struct compile *compile, bool tcp, bool make_sets,
-		   struct compile_network *ret_network);
 /* The judgement of a packet that leaves for another host, into the chain being written. */
 void compile_remote_rules(struct compile *compile, struct emit *emit);
 
 /* "name" of a user for comments: the policy's word, or the number. */
 const char *compile_user_name(const struct compile *compile, uint32_t uid, char buffer[static 16]);
+
+/* An interval set of every port but these, which are sorted and joined here. For what is granted
+ * with exceptions: while a ruleset is replaced, a look-up in a set may find nothing for a moment, and
+ * nothing may be accepted for that. */
+void compile_other_ports_set(struct compile *compile, const char *name, struct policy_ports *except,
+			     size_t count);
 
 /* An interval set of ports. */
 void compile_port_set(struct compile *compile, const char *name, const struct policy_ports *ports,

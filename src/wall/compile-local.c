@@ -201,6 +201,19 @@ static size_t join_ports(struct policy_ports *ports, size_t count)
 	return kept + 1;
 }
 
+void compile_other_ports_set(struct compile *compile, const char *name, struct policy_ports *except,
+			     size_t count)
+{
+	AUTO_FREE struct policy_ports *ports = calloc(count + 1, sizeof(*ports));
+
+	if (!ports) {
+		compile->error = -ENOMEM;
+		return;
+	}
+	count = join_ports(except, count);
+	compile_port_set(compile, name, ports, complement(except, count, ports));
+}
+
 /* Every local port that some user may reach: what input accepts, whoever sent it. */
 static void local_input_sets(struct compile *compile)
 {
@@ -286,6 +299,18 @@ static void range_rule(struct compile *compile, struct emit *emit, uint32_t uid,
 	emit_accept(emit);
 }
 
+static void all_but(struct compile *compile, const char *name, const struct policy_local *local)
+{
+	AUTO_FREE struct policy_ports *except = calloc(local->except_count, sizeof(*except));
+
+	if (!except) {
+		compile->error = -ENOMEM;
+		return;
+	}
+	memcpy(except, local->except, local->except_count * sizeof(*except));
+	compile_other_ports_set(compile, name, except, local->except_count);
+}
+
 static void user_chain(struct compile *compile, uint32_t uid)
 {
 	const struct policy_local *local = local_of(compile->policy, uid);
@@ -296,17 +321,15 @@ static void user_chain(struct compile *compile, uint32_t uid)
 	range_rule(compile, &emit, uid, POLICY_UDP);
 	if (!local)
 		return;
-	if (local->except_count > 0) {
-		snprintf(name, sizeof(name), "local_%u_except", uid);
-		compile_port_set(compile, name, local->except, local->except_count);
-		emit_rule_for(&emit, &local->place, "F6: but these");
-		emit_protocol(&emit, IPPROTO_TCP);
-		emit_port_in(&emit, false, name);
-		emit_goto(&emit, CHAIN_REFUSE_LOCAL);
-	}
-	emit_rule_for(&emit, &local->place, "F6: %s, any local TCP port",
-		      compile_user_name(compile, uid, user));
+	emit_rule_for(&emit, &local->place, "F6: %s, any local TCP port%s",
+		      compile_user_name(compile, uid, user),
+		      local->except_count > 0 ? " but the exceptions" : "");
 	emit_protocol(&emit, IPPROTO_TCP);
+	if (local->except_count > 0) {
+		snprintf(name, sizeof(name), "local_%u_any", uid);
+		all_but(compile, name, local);
+		emit_port_in(&emit, false, name);
+	}
 	emit_accept(&emit);
 }
 

@@ -14,6 +14,15 @@
 #define DHCP_SERVER_PORT 67
 #define ICMP_ECHO_	 8
 
+static void add_ranges(struct emit_set *set, const struct policy_range *ranges, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		uint32_t low = htonl(ranges[i].low), high = htonl(ranges[i].high);
+
+		emit_element_range(set, &low, &high, sizeof(low));
+	}
+}
+
 static bool network_used(const struct policy *policy, size_t network)
 {
 	if (policy->lan.stated && policy->lan.open && policy->lan.network == network)
@@ -35,18 +44,13 @@ static bool network_reached(const struct policy *policy, size_t network, bool tc
 	return false;
 }
 
-static void policy_network(struct compile *compile, size_t index, bool make_sets,
-			   struct compile_network *ret_network)
+static void network_name(const struct policy *policy, size_t network,
+			 char name[static RULESET_NAME_MAX + 1])
 {
-	const struct policy_network *network = &compile->policy->networks[index];
-	char name[RULESET_NAME_MAX + 1];
-
-	if (network->literal)
-		snprintf(name, sizeof(name), "net_%zu", index);
+	if (policy->networks[network].literal)
+		snprintf(name, RULESET_NAME_MAX + 1, "net_%zu", network);
 	else
-		snprintf(name, sizeof(name), "net_%s", network->name);
-	compile_network(compile, name, network->ranges, network->range_count, make_sets,
-			ret_network);
+		snprintf(name, RULESET_NAME_MAX + 1, "net_%s", policy->networks[network].name);
 }
 
 static int by_low(const void *a, const void *b)
@@ -77,14 +81,15 @@ static size_t join_ranges(struct policy_range *ranges, size_t count)
 	return kept + 1;
 }
 
-void compile_reach(struct compile *compile, bool tcp, bool make_sets,
-		   struct compile_network *ret_network)
+/* Every address that somebody may reach, by TCP or at all: where the rest of a connection may go
+ * whose owner is gone, and the pieces of a datagram. */
+static void reach_set(struct compile *compile, const char *name, bool tcp)
 {
 	const struct policy *policy = compile->policy;
 	AUTO_FREE struct policy_range *ranges = NULL;
+	struct emit_set set;
 	size_t count = 0;
 
-	*ret_network = (struct compile_network){ 0 };
 	for (size_t i = 0; i < policy->network_count; i++)
 		count += policy->networks[i].range_count;
 	ranges = calloc(count + 1, sizeof(*ranges));
@@ -102,8 +107,8 @@ void compile_reach(struct compile *compile, bool tcp, bool make_sets,
 		count += network->range_count;
 	}
 	count = join_ranges(ranges, count);
-	compile_network(compile, tcp ? SET_TCP_REACH : SET_REACH, ranges, count, make_sets,
-			ret_network);
+	set = emit_interval_set(compile->table, &compile->error, name, EMIT_TYPE_IPV4, 4);
+	add_ranges(&set, ranges, count);
 }
 
 static bool has_user_chain(const struct policy *policy, uint32_t uid)
@@ -114,19 +119,64 @@ static bool has_user_chain(const struct policy *policy, uint32_t uid)
 	return policy_uids_contain(&policy->links[POLICY_LINK_DHCP].users, uid);
 }
 
-static void lan_except_sets(struct compile *compile)
+static bool is_one_port(const struct policy_traffic *traffic)
+{
+	return traffic->port_count == 1 && traffic->ports[0].low == traffic->ports[0].high;
+}
+
+/* What the LAN is open for, of one protocol. */
+enum lan_grant { LAN_NOTHING, LAN_PORTS, LAN_ALL };
+
+static enum lan_grant lan_grant(const struct policy_lan *lan, enum policy_protocol protocol)
+{
+	enum lan_grant grant = LAN_ALL;
+
+	for (size_t i = 0; i < lan->except_count; i++) {
+		if (lan->except[i].protocol != protocol)
+			continue;
+		if (lan->except[i].port_count == 0)
+			return LAN_NOTHING;
+		grant = LAN_PORTS;
+	}
+	return grant;
+}
+
+static void lan_ports_set(struct compile *compile, enum policy_protocol protocol, const char *name)
 {
 	const struct policy_lan *lan = &compile->policy->lan;
-	char name[RULESET_NAME_MAX + 1];
+	AUTO_FREE struct policy_ports *except = NULL;
+	size_t count = 0;
+
+	if (lan_grant(lan, protocol) != LAN_PORTS)
+		return;
+	for (size_t i = 0; i < lan->except_count; i++)
+		if (lan->except[i].protocol == protocol)
+			count += lan->except[i].port_count;
+	except = calloc(count, sizeof(*except));
+	if (!except) {
+		compile->error = -ENOMEM;
+		return;
+	}
+	count = 0;
+	for (size_t i = 0; i < lan->except_count; i++) {
+		const struct policy_traffic *traffic = &lan->except[i];
+
+		if (traffic->protocol != protocol)
+			continue;
+		memcpy(except + count, traffic->ports, traffic->port_count * sizeof(*except));
+		count += traffic->port_count;
+	}
+	compile_other_ports_set(compile, name, except, count);
+}
+
+static void lan_sets(struct compile *compile)
+{
+	const struct policy_lan *lan = &compile->policy->lan;
 
 	if (!lan->stated || !lan->open)
 		return;
-	for (size_t i = 0; i < lan->except_count; i++) {
-		snprintf(name, sizeof(name), "lan_except_%zu", i);
-		if (lan->except[i].port_count > 0)
-			compile_port_set(compile, name, lan->except[i].ports,
-					 lan->except[i].port_count);
-	}
+	lan_ports_set(compile, POLICY_TCP, SET_LAN_TCP);
+	lan_ports_set(compile, POLICY_UDP, SET_LAN_UDP);
 }
 
 static void answer_sets(struct compile *compile)
@@ -148,24 +198,27 @@ static void answer_sets(struct compile *compile)
 void compile_remote_sets(struct compile *compile)
 {
 	const struct policy *policy = compile->policy;
-	struct compile_network made;
 	char name[RULESET_NAME_MAX + 1];
 	struct emit_set set;
 
-	for (size_t i = 0; i < policy->network_count; i++)
-		if (network_used(policy, i))
-			policy_network(compile, i, true, &made);
+	for (size_t i = 0; i < policy->network_count; i++) {
+		if (!network_used(policy, i))
+			continue;
+		network_name(policy, i, name);
+		set = emit_interval_set(compile->table, &compile->error, name, EMIT_TYPE_IPV4, 4);
+		add_ranges(&set, policy->networks[i].ranges, policy->networks[i].range_count);
+	}
 	for (size_t i = 0; i < policy->grant_count; i++) {
 		const struct policy_traffic *traffic = &policy->grants[i].traffic;
 
 		snprintf(name, sizeof(name), "ports_%zu", i);
-		if (traffic->port_count > 1)
+		if (traffic->port_count > 0 && !is_one_port(traffic))
 			compile_port_set(compile, name, traffic->ports, traffic->port_count);
 	}
-	compile_reach(compile, true, true, &made);
+	reach_set(compile, SET_TCP_REACH, true);
 	if (compile->frames)
-		compile_reach(compile, false, true, &made);
-	lan_except_sets(compile);
+		reach_set(compile, SET_REACH, false);
+	lan_sets(compile);
 	if (!compile->frames)
 		answer_sets(compile);
 	set = emit_verdict_map(compile->table, &compile->error, SET_REMOTE, EMIT_TYPE_UID, 4);
@@ -208,55 +261,44 @@ static void remember_question(struct emit *emit, uint8_t protocol)
 	}
 }
 
-static void traffic_matches(struct emit *emit, const struct policy_traffic *traffic,
-			    const char *port_set, size_t index)
+static void traffic_matches(struct emit *emit, const struct policy_traffic *traffic, size_t index)
 {
 	char name[RULESET_NAME_MAX + 1];
 
 	emit_protocol(emit, protocol_number(traffic->protocol));
-	if (traffic->port_count == 1 && traffic->ports[0].low == traffic->ports[0].high &&
-	    !strcmp(port_set, "ports")) {
+	if (is_one_port(traffic)) {
 		emit_port_is(emit, false, traffic->ports[0].low);
 	} else if (traffic->port_count > 0) {
-		snprintf(name, sizeof(name), "%s_%zu", port_set, index);
+		snprintf(name, sizeof(name), "ports_%zu", index);
 		emit_port_in(emit, false, name);
 	}
-}
-
-/* The start of a rule for one part of the network that a grant is for. */
-static void grant_rule(struct compile *compile, struct emit *emit, size_t index,
-		       const struct compile_part *part, bool answer)
-{
-	const struct policy_grant *grant = &compile->policy->grants[index];
-	char user[16];
-
-	emit_rule_for(emit, &grant->place, "%s to %s over %s%s",
-		      compile_user_name(compile, grant->uid, user),
-		      compile->policy->networks[grant->network].name,
-		      policy_protocol_text(grant->traffic.protocol),
-		      answer ? ": expect the answer" : "");
-	traffic_matches(emit, &grant->traffic, "ports", index);
-	if (answer && grant->traffic.protocol == POLICY_ICMP)
-		emit_icmp_type_is(emit, ICMP_ECHO_);
-	compile_part_match(emit, part);
 }
 
 /* One rule that accepts, and before it, where answers come without a connection, one that
  * remembers. */
 static void grant_rules(struct compile *compile, struct emit *emit, size_t index)
 {
-	const struct policy_grant *grant = &compile->policy->grants[index];
-	bool remembers = grant->traffic.protocol != POLICY_TCP && !compile->frames;
-	struct compile_network network;
+	const struct policy *policy = compile->policy;
+	const struct policy_grant *grant = &policy->grants[index];
+	uint8_t protocol = protocol_number(grant->traffic.protocol);
+	char network[RULESET_NAME_MAX + 1], user[16];
+	bool remembers = protocol != IPPROTO_TCP && !compile->frames;
 
-	policy_network(compile, grant->network, false, &network);
-	for (size_t i = 0; i < network.count; i++) {
-		if (remembers) {
-			grant_rule(compile, emit, index, &network.parts[i], true);
-			remember_question(emit, protocol_number(grant->traffic.protocol));
-		}
-		grant_rule(compile, emit, index, &network.parts[i], false);
-		emit_accept(emit);
+	network_name(policy, grant->network, network);
+	for (int pass = remembers ? 0 : 1; pass < 2; pass++) {
+		emit_rule_for(emit, &grant->place, "%s to %s over %s%s",
+			      compile_user_name(compile, grant->uid, user),
+			      policy->networks[grant->network].name,
+			      policy_protocol_text(grant->traffic.protocol),
+			      pass == 0 ? ": expect the answer" : "");
+		traffic_matches(emit, &grant->traffic, index);
+		if (pass == 0 && protocol == IPPROTO_ICMP)
+			emit_icmp_type_is(emit, ICMP_ECHO_);
+		emit_destination_in(emit, network);
+		if (pass == 0)
+			remember_question(emit, protocol);
+		else
+			emit_accept(emit);
 	}
 }
 
@@ -294,27 +336,34 @@ static void refuse(struct compile *compile, struct emit *emit)
 		emit_goto(emit, CHAIN_REFUSE);
 }
 
+static void lan_matches(struct compile *compile, struct emit *emit, enum policy_protocol protocol)
+{
+	emit_protocol(emit, protocol_number(protocol));
+	if (lan_grant(&compile->policy->lan, protocol) == LAN_PORTS)
+		emit_port_in(emit, false, protocol == POLICY_TCP ? SET_LAN_TCP : SET_LAN_UDP);
+}
+
 static void lan_chain(struct compile *compile)
 {
-	static const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP };
+	static const enum policy_protocol protocols[] = { POLICY_TCP, POLICY_UDP, POLICY_ICMP };
 	const struct policy_lan *lan = &compile->policy->lan;
 	struct emit emit = emit_chain(compile->table, &compile->error, CHAIN_LAN);
 
-	for (size_t i = 0; i < lan->except_count; i++) {
-		emit_rule_for(&emit, &lan->place, "F5: no name lookups, no asking the router");
-		traffic_matches(&emit, &lan->except[i], "lan_except", i);
-		refuse(compile, &emit);
-	}
 	for (size_t i = 0; i < ARRAY_SIZE(protocols); i++) {
-		if (protocols[i] != IPPROTO_TCP && !compile->frames) {
+		if (lan_grant(lan, protocols[i]) == LAN_NOTHING)
+			continue;
+		if (protocols[i] != POLICY_TCP && !compile->frames) {
 			emit_rule(&emit, "expect the answer");
-			emit_protocol(&emit, protocols[i]);
-			if (protocols[i] == IPPROTO_ICMP)
+			lan_matches(compile, &emit, protocols[i]);
+			if (protocols[i] == POLICY_ICMP)
 				emit_icmp_type_is(&emit, ICMP_ECHO_);
-			remember_question(&emit, protocols[i]);
+			remember_question(&emit, protocol_number(protocols[i]));
 		}
-		emit_rule_for(&emit, &lan->place, "F5: the LAN is open");
-		emit_protocol(&emit, protocols[i]);
+		emit_rule_for(&emit, &lan->place, "F5: the LAN is open%s",
+			      protocols[i] == POLICY_ICMP ?
+				      "" :
+				      ", but for name lookups and asking the router");
+		lan_matches(compile, &emit, protocols[i]);
 		emit_accept(&emit);
 	}
 	emit_plain_rule(&emit);
@@ -325,17 +374,16 @@ void compile_remote_chains(struct compile *compile)
 {
 	const struct policy *policy = compile->policy;
 	bool lan = policy->lan.stated && policy->lan.open;
-	struct compile_network network = { 0 };
+	char network[RULESET_NAME_MAX + 1];
 	struct emit emit;
 
 	if (lan)
 		lan_chain(compile);
 	emit = emit_chain(compile->table, &compile->error, CHAIN_ANYONE);
-	if (lan)
-		policy_network(compile, policy->lan.network, false, &network);
-	for (size_t i = 0; i < network.count; i++) {
+	if (lan) {
+		network_name(policy, policy->lan.network, network);
 		emit_rule_for(&emit, &policy->lan.place, "F5: the LAN");
-		compile_part_match(&emit, &network.parts[i]);
+		emit_destination_in(&emit, network);
 		emit_goto(&emit, CHAIN_LAN);
 	}
 	emit_rule_for(&emit, &policy->default_place, "default drop");
@@ -347,8 +395,6 @@ void compile_remote_chains(struct compile *compile)
 
 void compile_remote_rules(struct compile *compile, struct emit *emit)
 {
-	struct compile_network reach;
-
 	/* Every packet that has an owner goes to its owner's grants and nowhere else; a segment
 	 * that an owner sends is judged each time, so that a tightened policy ends the flow. */
 	emit_rule(emit, "users with grants of their own");
@@ -360,14 +406,11 @@ void compile_remote_rules(struct compile *compile, struct emit *emit)
 	/* A closed socket sends what was queued, without an owner. Its SYN had one. A frame must
 	 * have come through the IP stack. No resets: nobody shall have this host answer to an
 	 * address that was forged. */
-	compile_reach(compile, true, false, &reach);
-	for (size_t i = 0; i < reach.count; i++) {
-		emit_rule(emit, "the rest of a connection whose owner is gone");
-		emit_protocol(emit, IPPROTO_TCP);
-		emit_rest_of_connection(emit);
-		if (compile->frames)
-			emit_routed(emit);
-		compile_part_match(emit, &reach.parts[i]);
-		emit_accept(emit);
-	}
+	emit_rule(emit, "the rest of a connection whose owner is gone");
+	emit_protocol(emit, IPPROTO_TCP);
+	emit_rest_of_connection(emit);
+	if (compile->frames)
+		emit_routed(emit);
+	emit_destination_in(emit, SET_TCP_REACH);
+	emit_accept(emit);
 }

@@ -30,19 +30,6 @@ const char *compile_user_name(const struct compile *compile, uint32_t uid, char 
 	return buffer;
 }
 
-void compile_address_set(struct compile *compile, const char *name,
-			 const struct policy_range *ranges, size_t count)
-{
-	struct emit_set set =
-		emit_interval_set(compile->table, &compile->error, name, EMIT_TYPE_IPV4, 4);
-
-	for (size_t i = 0; i < count; i++) {
-		uint32_t low = htonl(ranges[i].low), high = htonl(ranges[i].high);
-
-		emit_element_range(&set, &low, &high, sizeof(low));
-	}
-}
-
 void compile_port_set(struct compile *compile, const char *name, const struct policy_ports *ports,
 		      size_t count)
 {
@@ -69,11 +56,8 @@ static void output_chain(struct compile *compile)
 	emit_rule_for(&emit, &compile->policy->ipv6_place, "F8: IPv6 is blocked");
 	emit_family(&emit, true);
 	emit_goto(&emit, CHAIN_REFUSE);
-	emit_rule(&emit, "programs send whole datagrams");
-	emit_later4(&emit);
-	emit_drop(&emit);
-	emit_rule(&emit, "without IP options");
-	emit_options4(&emit);
+	emit_rule(&emit, "programs send whole datagrams without IP options");
+	emit_odd4(&emit);
 	emit_drop(&emit);
 	compile_remote_rules(compile, &emit);
 	emit_rule(&emit, "nobody's packet, and no rest of a granted connection");
@@ -134,11 +118,10 @@ static void automap_chain(struct compile *compile)
 	emit = emit_base_chain(compile->table, &compile->error, "prerouting", NF_INET_PRE_ROUTING,
 			       AUTOMAP_PRIORITY, RULESET_ACCEPT);
 	emit_rule_for(&emit, &automap->place, "F7: automapped addresses, to Tor's transparent port");
-	/* The address first: it alone turns nearly every packet away, at the least cost. */
-	emit_prefix(&emit, automap->range.low, automap->prefix_length);
 	emit_device_is_loopback(&emit, false);
 	emit_family(&emit, false);
 	emit_protocol(&emit, IPPROTO_TCP);
+	emit_prefix(&emit, automap->range.low, automap->prefix_length);
 	emit_tproxy(&emit, INADDR_LOOPBACK, automap->port);
 	emit_accept(&emit);
 }
@@ -223,7 +206,6 @@ static void arp_chains(struct compile *compile)
 static void frame_chains(struct compile *compile)
 {
 	struct emit emit = emit_chain(compile->table, &compile->error, CHAIN_LOOPBACK);
-	struct compile_network reach;
 
 	/* Judged by the output hook. What has no route was written past it (AF_PACKET). */
 	emit_rule(&emit, "judged by the output hook");
@@ -233,24 +215,18 @@ static void frame_chains(struct compile *compile)
 
 	/* The kernel's own pieces of a datagram that the output hook judged whole. */
 	emit = emit_chain(compile->table, &compile->error, CHAIN_ODD);
-	compile_reach(compile, false, false, &reach);
-	for (size_t i = 0; i < reach.count; i++) {
-		emit_rule(&emit, "a piece of a datagram that was judged whole");
-		emit_fragment4(&emit);
-		emit_owned(&emit);
-		emit_routed(&emit);
-		compile_part_match(&emit, &reach.parts[i]);
-		emit_accept(&emit);
-	}
+	emit_rule(&emit, "a piece of a datagram that was judged whole");
+	emit_fragment4(&emit);
+	emit_owned(&emit);
+	emit_routed(&emit);
+	emit_destination_in(&emit, SET_REACH);
+	emit_accept(&emit);
 	emit_plain_rule(&emit);
 	emit_drop(&emit);
 
 	emit = emit_chain(compile->table, &compile->error, CHAIN_IP);
-	emit_rule(&emit, "fragments");
-	emit_later4(&emit);
-	emit_goto(&emit, CHAIN_ODD);
-	emit_rule(&emit, "IP options");
-	emit_options4(&emit);
+	emit_rule(&emit, "fragments and IP options");
+	emit_odd4(&emit);
 	emit_goto(&emit, CHAIN_ODD);
 	compile_remote_rules(compile, &emit);
 	emit_end(&emit);

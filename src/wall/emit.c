@@ -9,7 +9,7 @@
 
 #define LOOPBACK_INDEX	  1u /* the kernel gives it to lo in every network namespace */
 #define TCP_FLAGS_OFFSET  13
-#define DYNAMIC_SET_SIZE 16384
+#define DYNAMIC_SET_SIZE  65535
 #define PORT_OFFSET(source) ((source) ? 0u : 2u)
 
 static struct ruleset_chain *chain_of(const struct emit *emit)
@@ -143,26 +143,25 @@ static void mask(struct emit *emit, const void *bytes, uint8_t len)
 	add(emit, &expression);
 }
 
-static void lookup(struct emit *emit, const char *set, bool verdict_map, bool inverted)
+static void lookup(struct emit *emit, const char *set, bool verdict_map)
 {
 	struct ruleset_expression expression = { .kind = RULESET_LOOKUP };
 
 	snprintf(expression.lookup.set, sizeof(expression.lookup.set), "%s", set);
 	expression.lookup.reg = EMIT_REG;
 	expression.lookup.map = verdict_map;
-	expression.lookup.inverted = inverted;
 	expression.lookup.verdict_map = verdict_map;
 	add(emit, &expression);
 }
 
 void emit_in(struct emit *emit, const char *set)
 {
-	lookup(emit, set, false, false);
+	lookup(emit, set, false);
 }
 
 void emit_vmap(struct emit *emit, const char *map)
 {
-	lookup(emit, map, true, false);
+	lookup(emit, map, true);
 }
 
 void emit_remember(struct emit *emit, const char *set)
@@ -227,26 +226,6 @@ void emit_odd4(struct emit *emit)
 
 	emit_load_payload(emit, EMIT_REG, RULESET_NETWORK, 0, sizeof(bits));
 	mask(emit, bits, sizeof(bits));
-	compare(emit, RULESET_NOT_EQUAL, plain, sizeof(plain));
-}
-
-/* These two ask the same in two rules. Four bytes at a multiple of four are what the kernel reads
- * and masks without a call, so the two are faster than the one. */
-void emit_later4(struct emit *emit)
-{
-	static const uint8_t offset[4] = { 0, 0, 0x1f, 0xff }, none[4] = { 0 };
-
-	emit_load_payload(emit, EMIT_REG, RULESET_NETWORK, 4, sizeof(offset));
-	mask(emit, offset, sizeof(offset));
-	compare(emit, RULESET_NOT_EQUAL, none, sizeof(none));
-}
-
-void emit_options4(struct emit *emit)
-{
-	static const uint8_t length[4] = { 0x0f }, plain[4] = { 0x05 };
-
-	emit_load_payload(emit, EMIT_REG, RULESET_NETWORK, 0, sizeof(length));
-	mask(emit, length, sizeof(length));
 	compare(emit, RULESET_NOT_EQUAL, plain, sizeof(plain));
 }
 
@@ -331,15 +310,6 @@ void emit_prefix(struct emit *emit, uint32_t address, unsigned prefix_length)
 void emit_destination_in(struct emit *emit, const char *set)
 {
 	emit_payload_in(emit, RULESET_NETWORK, 16, 4, set);
-}
-
-void emit_first_octet(struct emit *emit, const char *set, bool inverted)
-{
-	static const uint8_t octet[4] = { 0xff };
-
-	emit_load_payload(emit, EMIT_REG, RULESET_NETWORK, 16, sizeof(octet));
-	mask(emit, octet, sizeof(octet));
-	lookup(emit, set, false, inverted);
 }
 
 void emit_destination_is(struct emit *emit, uint32_t address)

@@ -49,8 +49,6 @@ void emit_protocol(struct emit *emit, uint8_t protocol);
 void emit_opening(struct emit *emit, bool opening); /* TCP only: SYN alone, or anything else */
 void emit_rest_of_connection(struct emit *emit); /* TCP only: ACK, without SYN and RST */
 void emit_odd4(struct emit *emit);	/* IPv4: a later fragment, or a header with options */
-void emit_later4(struct emit *emit);	/* IPv4: a later fragment */
-void emit_options4(struct emit *emit);	/* IPv4: a header with options */
 void emit_fragment4(struct emit *emit); /* IPv4: a later fragment, and no options */
 void emit_odd6(struct emit *emit, const char *set); /* IPv6: the first of its headers is in @set */
 void emit_owned(struct emit *emit);
@@ -60,8 +58,6 @@ void emit_link_ethertype(struct emit *emit, uint16_t ethertype); /* the Ethernet
 void emit_device_type_in(struct emit *emit, const char *set);
 void emit_prefix(struct emit *emit, uint32_t address, unsigned prefix_length);
 void emit_destination_in(struct emit *emit, const char *set);
-/* The destination with all but its first octet made zero is in the set, or is not. */
-void emit_first_octet(struct emit *emit, const char *set, bool inverted);
 void emit_destination_is(struct emit *emit, uint32_t address);
 void emit_port_is(struct emit *emit, bool source, uint16_t port);
 void emit_port_in(struct emit *emit, bool source, const char *set);

@@ -129,20 +129,30 @@ def test_a_device_that_comes_later(lab: Lab, trap: str, verb: str) -> None:
         assert sum(escaped.values()) == escaped["plug"], str(escaped)
 
 
-def test_a_new_name_does_not_uncover(lab: Lab, trap: str) -> None:
+def status_is_true(lab: Lab, blast: tr.Blast, name: str) -> None:
+    """Whether frames leave by the device is what `status` says. A name that is bound outlives its
+    device in kernels from 6.16 on; in older ones a device that is bound keeps that under any name."""
+    if name in status(lab)["uncovered"]:
+        escapes_by_it(blast)
+    else:
+        nothing_more_escapes(blast)
+
+
+def test_a_device_gets_a_new_name(lab: Lab, trap: str) -> None:
     put(lab, "apply")
     host = lab.ns(names.HOST)
     with plugged(lab, trap), tr.Blast(lab, "root", trap) as blast:
         by_names(lab, "cover", PLUGGED)
         netns.ip_batch([f"link set {PLUGGED} down", f"link set {PLUGGED} name wlan0",
                         "link set wlan0 up"], ns=host)  # fmt: skip
-        nothing_more_escapes(blast)
+        status_is_true(lab, blast, "wlan0")
+        by_names(lab, "cover", "wlan0")
         assert status(lab)["state"] == "enforced"
+        nothing_more_escapes(blast)
         netns.ip_batch(["link set wlan0 down", f"link set wlan0 name {PLUGGED}"], ns=host)
 
 
-def test_moved_away_and_back_is_uncovered(lab: Lab, trap: str) -> None:
-    """And so it is told, and covered again."""
+def test_a_device_is_moved_away_and_back(lab: Lab, trap: str) -> None:
     put(lab, "apply")
     host = lab.ns(names.HOST)
     with plugged(lab, trap), tr.Blast(lab, "root", trap) as blast:
@@ -150,9 +160,9 @@ def test_moved_away_and_back_is_uncovered(lab: Lab, trap: str) -> None:
         netns.ip_batch([f"link set {PLUGGED} netns {trap}"], ns=host)
         netns.ip_batch([f"link set {PLUGGED} netns {host}"], ns=trap)
         netns.ip_batch([f"link set {PLUGGED} up"], ns=host)
-        assert status(lab)["uncovered"] == [PLUGGED]
-        escapes_by_it(blast)
+        status_is_true(lab, blast, PLUGGED)
         by_names(lab, "cover")
+        assert status(lab)["state"] == "enforced"
         nothing_more_escapes(blast)
 
 

@@ -58,6 +58,9 @@ def _raise(number: int):
     (tour.Step("", "", "", lambda: "connected", False), False),
     (tour.Step("", "", "", _raise(errno.ECONNREFUSED), False, at_once=True), True),
     (tour.Step("", "", "", _raise(errno.ETIMEDOUT), False, at_once=True), False),
+    (tour.Step("", "", "", _raise(errno.ENETUNREACH), False, at_once=True), False),
+    (tour.Step("", "", "", _raise(errno.ENETUNREACH), False, at_once=True, unrouted=True), True),
+    (tour.Step("", "", "", _raise(errno.ETIMEDOUT), False, at_once=True, unrouted=True), False),
     (tour.Step("", "", "", _raise(errno.EPERM), False), True),
     (tour.Step("", "", "", _raise(errno.ECONNREFUSED), True), False),
 ])  # fmt: skip

@@ -249,7 +249,7 @@ HARMLESS = "{ chain c { type filter hook input priority 100; }; }"
 @pytest.mark.parametrize(
     ("change", "difference"),
     [
-        ("add element inet lethe net_internet { 11.0.0.0/8 }", "net_internet"),
+        ("add element inet lethe net_private { 11.0.0.0/8 }", "net_private"),
         ("delete element inet lethe services { 0 . tcp . 9062 }", "services"),
         ("add rule inet lethe output accept", "output"),
         ("insert rule inet lethe refuse accept", "refuse"),

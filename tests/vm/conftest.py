@@ -15,6 +15,7 @@ import pytest
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "lab")]
 
+from labkit.lab import Lab  # noqa: E402
 from vmkit import boot, evidence, media, snapshot  # noqa: E402
 from vmkit.machine import Machine, Medium, Spec  # noqa: E402
 
@@ -123,3 +124,15 @@ def prompt_state(prompt_spec: Spec, tmp_path_factory: pytest.TempPathFactory) ->
 def at_prompt(start: Starter, prompt_spec: Spec, prompt_state: Path) -> Machine:
     """A machine of prompt_spec at the prompt, fresh for each case."""
     return start(prompt_spec, saved=prompt_state)
+
+
+# In the laboratory -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """A laboratory with Tor, of this run alone. A machine's place in it is lab.vm_port()."""
+    laboratory = Lab(f"vm{os.getpid()}", progress=lambda text: print(f"lab: {text}", file=sys.stderr))
+    laboratory.up()
+    yield laboratory
+    laboratory.down()

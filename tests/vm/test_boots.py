@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from vmkit import boot, guest_state, media, strangers
-from vmkit.machine import Kernel, Machine, Medium, Nic, Spec
-
-pytestmark = pytest.mark.xdist_group("boots")
+from labagent import mapper
+from vmkit import boot, guest_state, layer, media, strangers
+from vmkit.guest import Guest
+from vmkit.machine import Machine, Medium, Nic, Spec
 
 Starter = Callable[..., Machine]
 
@@ -123,14 +123,35 @@ def test_disks_are_untouched(start: Starter, iso: Path, place: Path) -> None:
     assert (media.sha256(foreign), media.sha256(older)) == before
 
 
+def test_use_of_a_disk_is_seen(start: Starter, iso: Path, place: Path) -> None:
+    """The anti-test: root turns on the swap that is there, and maps a volume."""
+    foreign = strangers.make(place / "foreign.img")
+    before = media.sha256(foreign)
+    spec = Spec(medium=Medium(iso, "usb"), disks=(Medium(foreign, "sata", writable=True),),
+                layer=layer.build(place / "layer.squashfs"),
+                more=layer.tools_arguments(layer.tools()))
+    machine = start(spec)
+    boot.accept_laboratory(machine)
+    boot.wait_prompt(machine)
+    clean = guest_state.foreign_use(machine)
+    assert [use.split(" on ")[-1] for use in clean] == ["/opt/lethe-laboratory"]
+    with Guest(machine) as guest:
+        disk = f"/dev/{guest_state.output(machine, 'ls -d /sys/block/*/*4').split('/')[3]}"
+        guest.text(["swapon", f"{disk}1"])
+        guest.call(mapper.create, "old-home", 8192, "linear", f"{disk}2 2048")
+    found = guest_state.foreign_use(machine)
+    assert set(found) - set(clean) == {f"swap: {disk}1", "mapping: old-home"}
+    machine.power_button()
+    machine.wait_end(boot.DEADLINE)
+    assert media.sha256(foreign) != before
+
+
 # Late, slow, away --------------------------------------------------------------------------------
 
 
 def test_late_medium(start: Starter, iso: Path, layout: media.Layout, place: Path) -> None:
     """The kernel is there long before the stick is."""
-    kernel = Kernel(media.extract(iso, media.KERNEL, place / "vmlinuz"),
-                    media.extract(iso, media.INITRD, place / "initrd"), layout.command_line)
-    machine = start(Spec(kernel=kernel))
+    machine = start(Spec(kernel=media.kernel(iso, layout, place)))
     boot.wait_text(machine, r"Lethe: waiting for the medium")
     # A minute later it says what to do. It does not give up.
     boot.wait_text(machine, r"Lethe: still waiting for the medium")
@@ -176,8 +197,10 @@ def test_output_entry(start: Starter, iso: Path) -> None:
 
 
 # Who may log in ----------------------------------------------------------------------------------
+# These share a saved machine, so one worker runs them.
 
 
+@pytest.mark.xdist_group("prompt")
 def test_amnesia_has_no_way_to_root(at_prompt: Machine) -> None:
     """No sudo or the like, no root password, no program that changes users by its owner's right."""
     assert guest_state.output(at_prompt, "id -un").strip() == "amnesia"
@@ -188,6 +211,7 @@ def test_amnesia_has_no_way_to_root(at_prompt: Machine) -> None:
     assert set_id.split() == []
 
 
+@pytest.mark.xdist_group("prompt")
 def test_root_cannot_log_in(at_prompt: Machine) -> None:
     """`login root`, as somebody at another console would see it."""
     status, text = boot.command(at_prompt, "grep -c . /etc/shadow")
@@ -196,6 +220,7 @@ def test_root_cannot_log_in(at_prompt: Machine) -> None:
     assert entry[1] == "x" and entry[6].endswith("nologin"), entry
 
 
+@pytest.mark.xdist_group("prompt")
 def test_no_console_offers_a_login(at_prompt: Machine) -> None:
     running = guest_state.output(at_prompt, "cat /proc/*/cmdline 2>/dev/null | tr '\\0' ' '; true")
     assert "sulogin" not in running

@@ -20,6 +20,7 @@ _SOURCE_PORT = 7 << 8
 _SEQUENCE = 0x1E7E
 _MDNS, _LLMNR = ("224.0.0.251", 5353), ("224.0.0.252", 5355)
 _LINK_LOCAL = "fe80::bad:1"
+_ROUTER_ALERT = bytes([0, 0, 5, 2, 0, 0, 1, 0])  # a hop-by-hop header, its first byte still open
 TCP_PORTS = (22, 80, 631, names.TOR_SOCKS_PORT)
 
 
@@ -76,10 +77,19 @@ def _ipv6(mac: str) -> dict[str, bytes]:
         + b"\x01\x01" + mac_bytes(names.ROUTER_MAC),
     }  # fmt: skip
     ends = {"neighbour solicitation": target}
-    return {
-        name: head + ipv6_icmp(_LINK_LOCAL, ends.get(name, "ff02::1"), body)
+    packets = {
+        name: ipv6_icmp(_LINK_LOCAL, ends.get(name, "ff02::1"), body)
         for name, body in bodies.items()
     }
+    packets["mld query"] = _for_routers(packets["mld query"])
+    return {name: head + packet for name, packet in packets.items()}
+
+
+def _for_routers(packet: bytes) -> bytes:
+    """MLD is listened to only on the link itself, with a router alert in a header of its own."""
+    size = int.from_bytes(packet[4:6], "big") + len(_ROUTER_ALERT)
+    head = packet[:4] + struct.pack("!HBB", size, 0, 1) + packet[8:40]
+    return head + bytes([packet[6]]) + _ROUTER_ALERT[1:] + packet[40:]
 
 
 def _link(mac: str) -> dict[str, bytes]:

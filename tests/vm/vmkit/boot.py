@@ -19,7 +19,7 @@ SHELL = (rf"{PROMPT}|^\S*@\S+:\S*[#$] |^(?:sh|bash|dash|ash)?(?:-\d\.\d+)?[#$] ?
          r"^\(initramfs\)|^grub(?: rescue)?>|login: ?$|^Press Enter for maintenance|Welcome to .*Lethe")  # fmt: skip
 STOPPED = r"^Lethe stopped: (?P<sentence>.*)$"
 PANIC = r"Kernel panic - not syncing"
-GRUB_ERROR = r"^error: .*"
+GRUB_ERROR = r"^error: .*\n"
 OFFER = r"Type laboratory and Enter"
 
 

@@ -267,7 +267,9 @@ class Guest:
             except OSError as error:
                 last = str(error)
             time.sleep(_POLL_SECONDS)
-        raise TimeoutError(f"no page came through Tor within {seconds:g} s; at last: {last}")
+        said = self.run(["journalctl", "--no-pager", "-o", "cat", "-n", "25", "-t", "Tor"]).stdout
+        raise TimeoutError(f"no page came through Tor within {seconds:g} s; at last: {last}\n"
+                           f"Tor's last words:\n{said}")
 
     # What the tour needs ----------------------------------------------------------------------
 

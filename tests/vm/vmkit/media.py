@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .iso9660 import Extent, find
+from .spec import Kernel
 
 BLOCK = 4096
 HASHES_PER_BLOCK = BLOCK // 32
@@ -90,6 +91,13 @@ def extract(image: Path, path: str, to: Path) -> Path:
     """Copy the file @path of the image to @to."""
     to.write_bytes(read(image, find(image, path)))
     return to
+
+
+def kernel(image: Path, where: Layout, to: Path) -> Kernel:
+    """The image's own kernel, first file system and command line, in the directory @to, for a
+    machine that starts without a boot loader."""
+    return Kernel(extract(image, KERNEL, to / "vmlinuz"), extract(image, INITRD, to / "initrd.img"),
+                  where.command_line)
 
 
 def copy(image: Path, to: Path) -> Path:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-_HEADER_BYTES, _RECORD_BYTES = 24, 16
+HEADER_BYTES, _RECORD_BYTES = 24, 16
 _LINK_ETHERNET = 1
 _MICROSECONDS, _NANOSECONDS = 0xA1B2C3D4, 0xA1B23C4D
 _SNAP_BYTES = 262144
@@ -35,7 +35,7 @@ def read(path: Path) -> list[Record]:
     except OSError as error:
         raise CaptureError(f"cannot read the capture {path}: {error.strerror}") from None
     order, unit = _header(path, content)
-    records, offset = [], _HEADER_BYTES
+    records, offset = [], HEADER_BYTES
     while offset < len(content):
         if len(content) - offset < _RECORD_BYTES:
             raise _cut(path, len(records))
@@ -67,7 +67,7 @@ def write(path: Path, records: Iterable[Record]) -> None:
 
 def _header(path: Path, content: bytes) -> tuple[str, int]:
     """The byte order and the unit of the fraction of a second, in nanoseconds."""
-    if len(content) < _HEADER_BYTES:
+    if len(content) < HEADER_BYTES:
         raise CaptureError(f"{path}: {len(content)} bytes are no capture, not even its header")
     for order in "<", ">":
         magic, major = struct.unpack_from(f"{order}IH", content)

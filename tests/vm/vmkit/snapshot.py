@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from .machine import Machine
+from .qmp import QmpClosed
 from .spec import Spec
 
 DEADLINE = 300.0  # s, for a gigabyte on a busy disk
@@ -53,7 +54,10 @@ def _migrate(machine: Machine, command: str, uri: str) -> None:
     qmp.command(command, uri=uri)
     end = time.monotonic() + DEADLINE
     while True:
-        answer = qmp.command("query-migrate")
+        try:
+            answer = qmp.command("query-migrate")
+        except QmpClosed as error:
+            answer = {"status": "failed", "error-desc": str(error)}
         if answer.get("status") == "completed":
             return
         if answer.get("status") in ("failed", "cancelled"):

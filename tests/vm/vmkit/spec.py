@@ -268,7 +268,10 @@ def _network(spec: Spec, files: Files) -> list[str]:
         # The record is to be what is on the wire: see wire.py.
         backend = f"tap,id=net,ifname={nic.tap},script=no,downscript=no,vhost=off,vnet_hdr=off"
     else:
-        backend = "hubport,id=net,hubid=0"
+        # Every frame is lost there. A hub without another port would stop the card instead.
+        here, nowhere = _path(files.sockets / "cable"), _path(files.sockets / "nowhere")
+        backend = (f"dgram,id=net,local.type=unix,local.path={here},"
+                   f"remote.type=unix,remote.path={nowhere}")
     record = f"filter-dump,id=record,netdev=net,file={_path(files.capture)}"
     line = ["-netdev", backend, "-object", record]
     # One for each direction: what the back end gets, the guest sent.

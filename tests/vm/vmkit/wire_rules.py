@@ -12,7 +12,7 @@ Endpoint = tuple[str, int]  # address and port
 
 # What the DHCP client of the image asks for, in its order: every computer with this system asks
 # for exactly this, so that the list tells nobody apart.
-DHCP_PARAMETERS = (1, 2, 3, 6, 12, 15, 17, 26, 28, 33, 40, 41, 42, 119, 121, 249, 252)
+DHCP_PARAMETERS = (1, 2, 6, 12, 15, 26, 28, 121, 3, 33, 40, 41, 42, 119, 249, 252, 17)
 
 
 @dataclass(frozen=True)

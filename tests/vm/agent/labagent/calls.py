@@ -12,7 +12,7 @@ from pathlib import Path
 
 from . import place
 
-_SIOCGIFADDR, _SIOCSIFADDR = 0x8915, 0x8916
+_SIOCGIFADDR, _SIOCSIFADDR, _SIOCSIFNETMASK = 0x8915, 0x8916, 0x891C
 
 
 def run(
@@ -62,8 +62,10 @@ def address_of(device: str) -> str:
 def add_own_address(address: str) -> None:
     """One more address of this machine, which no link has: on an alias of the loopback."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
-        request = struct.pack("16sHH4s16x", b"lo:1", socket.AF_INET, 0, socket.inet_aton(address))
-        fcntl.ioctl(any_socket, _SIOCSIFADDR, request)
+        # The mask too: by default it would be that of a network, which would then be here.
+        for request, value in (_SIOCSIFADDR, address), (_SIOCSIFNETMASK, "255.255.255.255"):
+            packed = struct.pack("16sHH4s16x", b"lo:1", socket.AF_INET, 0, socket.inet_aton(value))
+            fcntl.ioctl(any_socket, request, packed)
 
 
 def read_text(path: str) -> str:

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`lethe status` in the image tells the truth. What it says is what a person sees: its text and its
+exit status, asked for by `amnesia` on the console."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from labagent import mapper
+from labkit import names
+from labkit.lab import Lab
+from vmkit import boot, guest_state, session, snapshot
+from vmkit.guest import Guest
+from vmkit.machine import Machine
+from vmkit.spec import Spec
+
+pytestmark = pytest.mark.xdist_group("status")
+
+Starter = Callable[..., Machine]
+GOOD, BAD, WAITING = 0, 1, 3  # lethe(1), exit status
+PARTS = ("Medium", "Filter", "Tor", "Links")
+
+
+@dataclass(frozen=True)
+class Status:
+    """What was seen once."""
+
+    code: int
+    text: str
+
+    def part(self, title: str) -> str:
+        return guest_state.part(self.text, title)
+
+    def assert_good_but(self, *titles: str) -> None:
+        """No other part is worse for what one of them has."""
+        for title in PARTS:
+            if title not in titles:
+                assert self.part(title).startswith("good: "), self.text
+
+
+def ask(machine: Machine) -> Status:
+    return Status(*boot.command(machine, "lethe status"))
+
+
+@dataclass(frozen=True)
+class Well:
+    """A machine of which all is well, saved; and what it said."""
+
+    spec: Spec
+    state: Path
+    before: Status  # at the prompt
+    status: Status  # with Tor connected
+
+
+@pytest.fixture(scope="module")
+def well(lab: Lab, iso: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Well]:
+    directory = tmp_path_factory.mktemp("well")
+    with lab.vm_port() as port:
+        computer = session.Computer(medium="usb")
+        spec = session.spec_in_lab(lab, iso, computer, directory, port.device)
+        with Machine(spec, directory / "vm") as machine:
+            boot.accept_laboratory(machine)
+            boot.wait_prompt(machine)
+            before = ask(machine)
+            with Guest(machine) as guest:
+                guest.wait_tor_connected()
+            status = ask(machine)
+            snapshot.save(machine, directory / "state")
+        yield Well(spec, directory / "state", before, status)
+    (directory / "state").unlink()
+
+
+@pytest.fixture
+def machine(start: Starter, well: Well) -> Machine:
+    """All is well with it, and nobody has touched it yet."""
+    return start(well.spec, saved=well.state)
+
+
+@pytest.fixture
+def guest(machine: Machine) -> Iterator[Guest]:
+    with Guest(machine) as guest:
+        yield guest
+
+
+def test_all_is_well(well: Well) -> None:
+    assert well.status.code == GOOD, well.status.text
+    well.status.assert_good_but()
+    assert well.status.text.rstrip().endswith("All is well.")
+    assert "USB stick" in well.status.part("Medium") and "verified" in well.status.part("Medium")
+    assert "enforced" in well.status.part("Filter")
+    assert well.status.part("Tor") == "good: connected."
+
+
+def test_laboratory_is_told_first(well: Well) -> None:
+    assert "LABORATORY" in well.status.text.splitlines()[0]
+
+
+def test_restored_machine_is_well(machine: Machine) -> None:
+    """What the other cases see is theirs."""
+    assert ask(machine).code == GOOD
+
+
+def test_tor_not_yet_connected(machine: Machine, guest: Guest) -> None:
+    machine.link(False)
+    guest.run(["systemctl", "restart", "tor@default.service"], check=True, timeout=300)
+    status = ask(machine)
+    assert status.code == WAITING, status.text
+    status.assert_good_but("Tor", "Links")
+    assert status.part("Tor").startswith("not yet: "), status.text
+
+
+def test_tor_not_running(machine: Machine, guest: Guest) -> None:
+    guest.run(["systemctl", "stop", "tor@default.service"], check=True, timeout=300)
+    status = ask(machine)
+    assert status.code == BAD, status.text
+    status.assert_good_but("Tor")
+    assert "not running" in status.part("Tor")
+
+
+def test_filter_opened(machine: Machine, guest: Guest) -> None:
+    guest.open_filter()
+    status = ask(machine)
+    assert status.code == BAD, status.text
+    status.assert_good_but("Filter")
+    assert status.part("Filter").startswith("BAD: MISSING: nothing is filtered."), status.text
+
+
+@pytest.mark.parametrize("family", ["inet", "netdev"])
+def test_a_table_of_the_filter_deleted(machine: Machine, guest: Guest, family: str) -> None:
+    tables = guest.text(["nft", "list", "tables", family]).split()
+    assert "lethe" in tables, tables
+    guest.text(["nft", "delete", "table", family, "lethe"])
+    status = ask(machine)
+    assert status.code == BAD, status.text
+    status.assert_good_but("Filter")
+    assert status.part("Filter").startswith("BAD: "), status.text
+
+
+def test_a_rule_added_to_the_filter(machine: Machine, guest: Guest) -> None:
+    chain = guest.text(["nft", "list", "chains", "inet"])
+    assert "chain output" in chain, chain
+    guest.text(["nft", "insert", "rule", "inet", "lethe", "output", "accept"])
+    status = ask(machine)
+    assert status.code == BAD, status.text
+    status.assert_good_but("Filter")
+    assert status.part("Filter").startswith("BAD: "), status.text
+
+
+def test_medium_verified_no_longer(machine: Machine, guest: Guest) -> None:
+    """Root loads another table: damage would be ignored from now on."""
+    sectors, kind, parameters = guest.call(mapper.table, "lethe-root")
+    assert kind == "verity"
+    assert "panic_on_corruption" in parameters.split()
+    guest.call(mapper.replace, "lethe-root", sectors, kind,
+               parameters.replace("panic_on_corruption", "ignore_corruption"))
+    assert "ignore_corruption" in guest.call(mapper.table, "lethe-root")[2]
+    status = ask(machine)
+    assert status.code == BAD, status.text
+    status.assert_good_but("Medium")
+    assert status.part("Medium").startswith("BAD: NOT VERIFIED: "), status.text
+
+
+def test_plain_mapping_is_refused_or_told(machine: Machine, guest: Guest) -> None:
+    """A plain mapping instead of the verified one: the kernel refuses it, or it is told."""
+    sectors, _, parameters = guest.call(mapper.table, "lethe-root")
+    below = parameters.split()[1]
+    try:
+        guest.call(mapper.replace, "lethe-root", sectors, "linear", f"{below} 0")
+    except OSError:
+        assert guest.call(mapper.table, "lethe-root")[1] == "verity"
+        assert ask(machine).code == GOOD
+        return
+    status = ask(machine)
+    assert status.code == BAD, status.text
+    assert status.part("Medium").startswith("BAD: NOT VERIFIED: "), status.text
+
+
+def test_medium_taken_out(machine: Machine) -> None:
+    machine.unplug()
+    status = ask(machine)
+    assert status.code == BAD, status.text
+    assert "was taken out" in status.part("Medium"), status.text
+
+
+def test_no_door_no_good_word(machine: Machine, guest: Guest) -> None:
+    """What cannot be asked is not called good."""
+    for door in ("wall", "tor", "medium"):
+        guest.text(["systemctl", "stop", f"lethe-status-{door}.socket"])
+    status = ask(machine)
+    assert status.code == BAD, status.text
+    for title in ("Medium", "Filter", "Tor"):
+        assert status.part(title).startswith("UNKNOWN: "), status.text
+
+
+def test_user_cannot_reach_what_the_doors_use(machine: Machine) -> None:
+    """The doors have the rights; who asks at them has none."""
+    for line in ("nft list ruleset", "dmsetup table 2>&1 || cat /dev/mapper/control",
+                 "cat /run/tor/control.authcookie"):  # fmt: skip
+        assert boot.command(machine, f"{line} >/dev/null 2>&1")[0] != 0, line
+    assert names.AMNESIA == guest_state.output(machine, "id -un").strip()
