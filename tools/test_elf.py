@@ -64,6 +64,32 @@ def test_one_missing_protection_is_found(tool: Tool, tmp_path: Path, compiler: s
     assert expected in result.stdout
 
 
+STATIC = FLAGS | {"position": "-fPIE -static-pie"}
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_a_hardened_static_program_is_accepted(tool: Tool, tmp_path: Path, compiler: str) -> None:
+    result = tool("check-elf", compile_program(tmp_path, compiler, STATIC))
+    assert result.returncode == 0, result.stdout
+
+
+@pytest.mark.parametrize(
+    ("fault", "flag", "expected"),
+    [
+        ("position", "-fno-pie -no-pie -static", "not position-independent"),
+        ("relro", "-Wl,-z,norelro", "no RELRO"),
+        ("stack", "-Wl,-z,execstack", "executable stack"),
+        ("fortify", "-U_FORTIFY_SOURCE", "not fortified"),
+        ("strip", "-s", "stripped"),
+    ],
+)
+def test_a_faulty_static_program_is_found(tool: Tool, tmp_path: Path, fault: str, flag: str,
+                                          expected: str) -> None:
+    result = tool("check-elf", compile_program(tmp_path, "gcc", STATIC | {fault: flag}))
+    assert result.returncode == 1
+    assert expected in result.stdout
+
+
 @pytest.mark.parametrize("mode", [0o4755, 0o2755, 0o0757])
 def test_dangerous_modes_are_found(tool: Tool, tmp_path: Path, mode: int) -> None:
     program = compile_program(tmp_path, "gcc", FLAGS)

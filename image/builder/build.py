@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
 
 from . import (archive, cache, cmdline, initramfs, lock, manifest, medium, mirrors, options,
                packages, root, toolchain, tree)
@@ -177,6 +179,11 @@ class Build:
                     self.progress.say(text)
 
 
+def interrupted(_signal: int, _frame: FrameType | None) -> None:
+    """Told to end: as with Ctrl-C, what runs is ended first."""
+    raise KeyboardInterrupt
+
+
 def main(source: Path, arguments: Sequence[str]) -> int:
     wish = options.parse(arguments, source)
     if os.geteuid() != 0:
@@ -185,6 +192,8 @@ def main(source: Path, arguments: Sequence[str]) -> int:
         return 1
     toolchain.enter_namespace()
     os.umask(0o022)
+    signal.signal(signal.SIGTERM, interrupted)
+    signal.signal(signal.SIGHUP, interrupted)
     progress = Progress()
     try:
         build = Build(source, wish, progress)

@@ -14,7 +14,8 @@ from .toolchain import Toolchain
 
 BLOCK = 4096
 SALT = "0" * 64  # of no use here: the root hash is public, and equal trees shall have equal hashes
-COMPRESSION = ("-comp", "zstd", "-Xcompression-level", "15", "-b", "256K")
+# Level 15 takes ten times the processor time of level 9, and saves 6 %.
+COMPRESSION = ("-comp", "zstd", "-Xcompression-level", "9", "-b", "256K")
 
 
 @dataclass(frozen=True)

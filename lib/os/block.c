@@ -20,8 +20,8 @@ const char *block_bus(const char *path)
 	/* The outermost that says something decides: a USB stick is also a SCSI disk. Virtio comes
 	 * last because virtio-scsi's disks are SCSI ones. */
 	static const char *const buses[][2] = {
-		{ "usb", "usb" }, { "ata", "ata" },   { "nvme", "nvme" },
-		{ "mmc", "mmc" }, { "host", "scsi" }, { "virtio", "virtio" },
+	    {"usb", "usb"}, {"ata", "ata"},   {"nvme", "nvme"},
+	    {"mmc", "mmc"}, {"host", "scsi"}, {"virtio", "virtio"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(buses); i++)
@@ -55,7 +55,7 @@ static uint64_t number_or_zero(const char *name, const char *attribute)
 
 int block_read(const char *name, struct block_disk *ret_disk)
 {
-	struct block_disk disk = { 0 };
+	struct block_disk disk = {0};
 	char path[PATH_MAX], real[PATH_MAX];
 
 	if (strlen(name) >= sizeof(disk.name) || strchr(name, '/') || name[0] == '.')

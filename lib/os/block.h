@@ -8,17 +8,17 @@
 
 #include <base/cleanup.h>
 
-#define BLOCK_NAME_MAX	32 /* DISK_NAME_LEN */
+#define BLOCK_NAME_MAX  32 /* DISK_NAME_LEN */
 #define BLOCK_MODEL_MAX 65
 
 struct block_disk {
-	char name[BLOCK_NAME_MAX]; /* "sda" */
+	char name[BLOCK_NAME_MAX];   /* "sda" */
 	char model[BLOCK_MODEL_MAX]; /* printable ASCII without blanks around it; "" if unknown */
-	const char *bus; /* usb, ata, scsi, nvme, mmc, virtio or other; never NULL */
+	const char *bus;             /* usb, ata, scsi, nvme, mmc, virtio or other; never NULL */
 	bool removable;
-	bool hidden;	 /* a path of a multipath disk: nothing to open */
-	uint64_t sectors;   /* of 512 bytes; 0: no medium in it, or not known yet */
-	uint64_t sequence;  /* another number means another disk or medium; 0: unknown */
+	bool hidden;       /* a path of a multipath disk: nothing to open */
+	uint64_t sectors;  /* of 512 bytes; 0: no medium in it, or not known yet */
+	uint64_t sequence; /* another number means another disk or medium; 0: unknown */
 };
 
 /* Which bus a disk hangs on, by its device path in sysfs. Pure; never NULL. */

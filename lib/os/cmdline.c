@@ -18,7 +18,7 @@ static void put(char *text, size_t *len, char c, bool *cut)
 
 bool cmdline_next(const char **at, struct cmdline_word *ret_word)
 {
-	struct cmdline_word word = { 0 };
+	struct cmdline_word word = {0};
 	size_t name_len = 0, value_len = 0;
 	const char *c = *at;
 	bool inside = false;

@@ -8,7 +8,7 @@
 #include <base/buf.h>
 #include <base/cleanup.h>
 
-#define CMDLINE_MAX	 4096 /* bytes of a command line; the kernel's own limit on amd64 is 2048 */
+#define CMDLINE_MAX      4096 /* bytes of a command line; the kernel's own limit on amd64 is 2048 */
 #define CMDLINE_WORD_MAX 256  /* bytes of a word that anyone here asks for, with the NUL */
 
 struct cmdline_word {

@@ -78,7 +78,7 @@ int dm_remove(int control, const char *name)
 int dm_load(int control, const char *name, const char *type, uint64_t sectors, const char *params)
 {
 	union request request;
-	struct dm_target_spec spec = { .length = sectors };
+	struct dm_target_spec spec = {.length = sectors};
 	size_t at = sizeof(request.head), len = strlen(params);
 	int r = request_init(&request, name, DM_READONLY_FLAG);
 
@@ -120,7 +120,7 @@ static int state_read_target(const union request *request, struct dm_state *stat
 int dm_read(int control, const char *name, enum dm_question question, struct dm_state *ret_state)
 {
 	uint32_t flags = DM_NOFLUSH_FLAG;
-	struct dm_state state = { 0 };
+	struct dm_state state = {0};
 	union request request;
 	int r;
 

@@ -20,7 +20,7 @@ struct dm_state {
 	dev_t dev;
 	bool readonly;
 	bool suspended;
-	uint32_t targets; /* how many the table has; the fields below are the first one's */
+	uint32_t targets;       /* how many the table has; the fields below are the first one's */
 	uint64_t start, length; /* sectors */
 	char type[DM_TYPE_MAX];
 	char params[DM_PARAMS_MAX]; /* its table line, or its status: see dm_read() */

@@ -28,7 +28,7 @@ int file_read(const char *path, struct buf *out)
 
 int file_read_line(const char *path, char *text, size_t size)
 {
-	AUTO_BUF struct buf content = { .cap = 65536 };
+	AUTO_BUF struct buf content = {.cap = 65536};
 	int r = file_read(path, &content);
 	size_t len;
 

@@ -42,6 +42,15 @@ static void filter_release(scmp_filter_ctx *filter)
 		seccomp_release(*filter);
 }
 
+/* Inside another filter that refuses seccomp(2), as udev's does, libseccomp cannot find out that the
+ * kernel ends whole processes, and takes prctl(2). These programs have one thread: it is the same. */
+static scmp_filter_ctx filter_new(void)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+
+	return filter ? filter : seccomp_init(SCMP_ACT_KILL_THREAD);
+}
+
 int sandbox_netlink_only(void)
 {
 	/* What glibc and the sanitizers' run times need for memory, time and output, and files. */
@@ -63,7 +72,7 @@ int sandbox_netlink_only(void)
 		SCMP_SYS(sched_getaffinity), SCMP_SYS(prlimit64),   SCMP_SYS(openat2),
 		SCMP_SYS(sysinfo), /* qsort() of much */
 	};
-	CLEANUP(filter_release) scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	CLEANUP(filter_release) scmp_filter_ctx filter = filter_new();
 	int r;
 
 	if (!filter)
@@ -79,6 +88,9 @@ int sandbox_netlink_only(void)
 		return r;
 	return seccomp_load(filter);
 }
+
+/* TCGETS2; the C library's headers lack the structure that its name needs. */
+#define TERMIOS2_GET 0x802c542au
 
 int sandbox_opened_only(void)
 {
@@ -98,7 +110,7 @@ int sandbox_opened_only(void)
 	};
 	static const int files[] = { SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(openat2),
 				     SCMP_SYS(stat), SCMP_SYS(access), SCMP_SYS(readlink) };
-	CLEANUP(filter_release) scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	CLEANUP(filter_release) scmp_filter_ctx filter = filter_new();
 	int r = 0;
 
 	if (!filter)
@@ -111,9 +123,12 @@ int sandbox_opened_only(void)
 	if (r == 0)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 1,
 				     SCMP_A3(SCMP_CMP_EQ, AT_EMPTY_PATH));
-	/* isatty(), and no other: TIOCSTI types for the user. */
+	/* isatty() of older and newer C libraries, and no other: TIOCSTI types for the user. */
 	if (r == 0)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
 				     SCMP_A1(SCMP_CMP_EQ, TCGETS));
+	if (r == 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+				     SCMP_A1(SCMP_CMP_EQ, TERMIOS2_GET));
 	return r < 0 ? r : seccomp_load(filter);
 }

@@ -5,15 +5,20 @@
 #include <stdint.h>
 #include <arpa/inet.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
 
+#include "link.h"
 #include "netns.h"
 #include "sandbox.h"
 #include "sockets.h"
@@ -60,6 +65,30 @@ static void test_lock_excludes_and_ends(void **state)
 	assert_int_equal(status, 0);
 	close(ready[0]);
 	close(ready[1]);
+}
+
+/* Held by another descriptor, it is given up for; then it is had at once. */
+static void test_lock_within_a_time(void **state)
+{
+	int held = -EBADF, lock = -EBADF;
+
+	assert_int_equal(netns_lock(&held), 0);
+	assert_int_equal(netns_lock_within(0, &lock), -ETIMEDOUT);
+	assert_int_equal(lock, -EBADF);
+	close(held);
+	assert_int_equal(netns_lock_within(0, &lock), 0);
+	assert_int_equal(netns_lock_within(0, &held), -ETIMEDOUT);
+	close(lock);
+}
+
+static void test_link_index(void **state)
+{
+	unsigned index = 0;
+
+	assert_int_equal(link_index("no_such_device", &index), -ENODEV);
+	assert_int_equal(index, 0);
+	assert_int_equal(link_index("lo", &index), 0);
+	assert_int_equal(index, 1);
 }
 
 static void test_sysctl(void **state)
@@ -169,6 +198,35 @@ static void test_sandbox_bites(void **state)
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
 }
 
+/* As in a unit whose SystemCallFilter= lacks @sandbox; udev's does. Without libseccomp, which would
+ * remember that the call was there. */
+static int sandbox_without_seccomp(void)
+{
+	struct sock_filter steps[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_seccomp, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { .len = ARRAY_SIZE(steps), .filter = steps };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+		return neg_errno();
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_STRICT, 1, NULL) == 0 || errno != EPERM)
+		return -EINVAL;
+	return sandbox_netlink_only();
+}
+
+static void test_sandbox_bites_without_seccomp(void **state)
+{
+	int status = in_sandbox(sandbox_without_seccomp, open_netlink);
+
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	status = in_sandbox(sandbox_without_seccomp, open_internet);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+}
+
 static int opened[2];
 
 /* What was opened before works on, and a file that a library would like to see does not. */
@@ -236,9 +294,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_devices_hold_lo),
 		cmocka_unit_test(test_lock_excludes_and_ends),
+		cmocka_unit_test(test_lock_within_a_time),
+		cmocka_unit_test(test_link_index),
 		cmocka_unit_test(test_sysctl),
 		cmocka_unit_test(test_sockets_list_finds_our_own),
 		cmocka_unit_test(test_sandbox_bites),
+		cmocka_unit_test(test_sandbox_bites_without_seccomp),
 		cmocka_unit_test(test_opened_only_bites),
 		cmocka_unit_test(test_capability_is_all_that_is_left),
 	};

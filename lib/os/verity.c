@@ -104,7 +104,7 @@ bool verity_parse_device(const char *text, char end, dev_t *ret_dev)
 bool verity_table_enforces(const char *params, const struct verity_image *image, dev_t *ret_below,
 			   enum verity_on_corruption *ret_how)
 {
-	AUTO_BUF struct buf expected = { .cap = 1024 };
+	AUTO_BUF struct buf expected = {.cap = 1024};
 	const char *rest;
 	char below[32];
 	dev_t dev;
@@ -152,8 +152,7 @@ enum verity_superblock verity_judge_superblock(const uint8_t *data, size_t size,
 	    le32toh(block.data_block_size) != VERITY_BLOCK ||
 	    le32toh(block.hash_block_size) != VERITY_BLOCK ||
 	    le64toh(block.data_blocks) != image->data_blocks ||
-	    le16toh(block.salt_size) != sizeof(salt) ||
-	    memcmp(block.salt, salt, sizeof(salt)) != 0)
+	    le16toh(block.salt_size) != sizeof(salt) || memcmp(block.salt, salt, sizeof(salt)) != 0)
 		return VERITY_SUPERBLOCK_UNFIT;
 	return VERITY_SUPERBLOCK_SAME;
 }

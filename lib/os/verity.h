@@ -13,16 +13,16 @@
 #include <base/buf.h>
 #include <base/cleanup.h>
 
-#define VERITY_BLOCK	  4096
-#define VERITY_SECTORS	  (VERITY_BLOCK / 512) /* of a block */
-#define VERITY_HASH	  32
-#define VERITY_HASH_TEXT  65 /* 64 hexadecimal digits and the NUL */
+#define VERITY_BLOCK      4096
+#define VERITY_SECTORS    (VERITY_BLOCK / 512) /* of a block */
+#define VERITY_HASH       32
+#define VERITY_HASH_TEXT  65                  /* 64 hexadecimal digits and the NUL */
 #define VERITY_BLOCKS_MAX (UINT64_C(1) << 32) /* so that no sum of bytes can wrap */
 
 /* Which image: what it must hash to, and how long its data are. */
 struct verity_image {
 	char root_hash[VERITY_HASH_TEXT]; /* lower-case hexadecimal */
-	uint64_t data_blocks;		  /* 1 to VERITY_BLOCKS_MAX */
+	uint64_t data_blocks;             /* 1 to VERITY_BLOCKS_MAX */
 };
 
 /* Are these the 64 lower-case hexadecimal digits of a root hash, and nothing else? */
@@ -47,10 +47,10 @@ bool verity_table_enforces(const char *params, const struct verity_image *image,
 bool verity_parse_device(const char *text, char end, dev_t *ret_dev);
 
 enum verity_superblock {
-	VERITY_SUPERBLOCK_NONE,	 /* no superblock of veritysetup's */
+	VERITY_SUPERBLOCK_NONE,  /* no superblock of veritysetup's */
 	VERITY_SUPERBLOCK_OTHER, /* one of another image */
 	VERITY_SUPERBLOCK_UNFIT, /* this image's identity, but not its form */
-	VERITY_SUPERBLOCK_SAME,	 /* this image's: a candidate, nothing is proved yet */
+	VERITY_SUPERBLOCK_SAME,  /* this image's: a candidate, nothing is proved yet */
 };
 
 /* Judge the bytes where @image has its superblock. Its UUID is the root hash's first 16 bytes. */

@@ -155,7 +155,8 @@ static int receive_some(struct torctl *torctl)
 	}
 }
 
-/* The next reply that is not an event. */
+/* The next reply that is not an event. Events without end come to the deadline, too, each time that
+ * more is received. */
 static int receive_reply(struct torctl *torctl, const struct torctl_reply **ret_reply)
 {
 	for (;;) {
@@ -163,9 +164,6 @@ static int receive_reply(struct torctl *torctl, const struct torctl_reply **ret_
 		size_t used = 0;
 		int r = 0;
 
-		/* Also where bytes never cease to come. */
-		if (now_ms() >= torctl->deadline)
-			return -ETIMEDOUT;
 		if (torctl->begin == torctl->end)
 			r = receive_some(torctl);
 		if (r == 0)
@@ -181,24 +179,31 @@ static int receive_reply(struct torctl *torctl, const struct torctl_reply **ret_
 	}
 }
 
-int torctl_command(struct torctl *torctl, const char *line, const struct torctl_reply **ret_reply)
+static int exchange(struct torctl *torctl, const char *line, const struct torctl_reply **ret_reply)
 {
 	AUTO_BUF struct buf command = {.cap = COMMAND_MAX};
+	int r;
 
-	if (torctl->error)
+	buf_printf(&command, "%s\r\n", line);
+	r = buf_finish(&command);
+	if (r < 0)
+		return r;
+	r = send_all(torctl, command.data, command.len);
+	explicit_bzero(command.data, command.len); /* it may be the cookie */
+	if (r < 0)
+		return r;
+	return receive_reply(torctl, ret_reply);
+}
+
+int torctl_command(struct torctl *torctl, const char *line, const struct torctl_reply **ret_reply)
+{
+	if (torctl->error < 0)
 		return torctl->error;
 	/* A line's end would make two commands of one. */
 	for (const char *c = line; *c; c++)
 		if ((unsigned char)*c < 0x20 || *c == 0x7f)
 			return -EINVAL;
-	buf_printf(&command, "%s\r\n", line);
-	torctl->error = buf_finish(&command);
-	if (torctl->error == 0)
-		torctl->error = send_all(torctl, command.data, command.len);
-	if (command.data)
-		explicit_bzero(command.data, command.len); /* it may be the cookie */
-	if (torctl->error == 0)
-		torctl->error = receive_reply(torctl, ret_reply);
+	torctl->error = exchange(torctl, line, ret_reply);
 	return torctl->error;
 }
 

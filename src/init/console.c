@@ -25,7 +25,7 @@ static struct {
 	size_t count;
 	int kernel_log;
 	bool verbose;
-} consoles = { .kernel_log = -EBADF };
+} consoles = {.kernel_log = -EBADF};
 
 static void add_console(const char *name)
 {
@@ -67,7 +67,7 @@ static void write_to(int fd, const char *text, size_t len)
 	uint64_t deadline = clock_ms() + STUCK_MS;
 
 	while (len > 0) {
-		struct pollfd poll_fd = { .fd = fd, .events = POLLOUT };
+		struct pollfd poll_fd = {.fd = fd, .events = POLLOUT};
 		ssize_t done = write(fd, text, len);
 
 		if (done > 0) {
@@ -133,51 +133,67 @@ void console_note(const char *format, ...)
 	va_end(args);
 }
 
-/* Wait for a line on any console; terminals give whole lines. Returns how many bytes, 0 at the
- * deadline (UINT64_MAX: never). */
-static size_t wait_line(char answer[static ANSWER_MAX], uint64_t deadline)
+/* What was typed before the question is no answer to it. */
+static void forget_input(void)
+{
+	for (size_t i = 0; i < consoles.count; i++)
+		tcflush(consoles.fds[i], TCIFLUSH);
+}
+
+/* What one console has: a line's bytes, or 0. One that has hung up is not asked again. */
+static size_t read_line(struct pollfd *console, char answer[static ANSWER_MAX])
+{
+	ssize_t len = console->revents ? read(console->fd, answer, ANSWER_MAX) : -1;
+
+	/* Not at 0 bytes, which is Ctrl-D: poll() would return at once for ever. */
+	if (console->revents & (POLLHUP | POLLERR | POLLNVAL))
+		console->fd = -1;
+	return len > 0 ? (size_t)len : 0;
+}
+
+/* Wait for a line on any console; terminals give whole lines. @meanwhile (or NULL) is called every
+ * second. Returns how many bytes, 0 at the deadline (UINT64_MAX: never). */
+static size_t wait_line(char answer[static ANSWER_MAX], uint64_t deadline,
+			console_meanwhile *meanwhile, void *argument)
 {
 	struct pollfd polls[CONSOLES_MAX];
 	uint64_t now;
+	size_t len;
 
-	for (size_t i = 0; i < consoles.count; i++) {
-		/* Enter, pressed too early, answers nothing. */
-		tcflush(consoles.fds[i], TCIFLUSH);
-		polls[i] = (struct pollfd){ .fd = consoles.fds[i], .events = POLLIN };
-	}
+	for (size_t i = 0; i < consoles.count; i++)
+		polls[i] = (struct pollfd){.fd = consoles.fds[i], .events = POLLIN};
 	while ((now = clock_ms()) < deadline) {
-		int ready = poll(polls, consoles.count, deadline - now < 1000 ? (int)(deadline - now) : 1000);
+		int wait = deadline - now < 1000 ? (int)(deadline - now) : 1000;
+		int ready = poll(polls, consoles.count, wait);
 
 		for (size_t i = 0; ready > 0 && i < consoles.count; i++) {
-			ssize_t len;
-
-			if (!polls[i].revents)
-				continue;
-			len = read(polls[i].fd, answer, ANSWER_MAX);
+			len = read_line(&polls[i], answer);
 			if (len > 0)
-				return (size_t)len;
-			/* Hung up: poll() would return at once for ever. */
-			if (len == 0 || errno != EAGAIN)
-				polls[i].fd = -1;
+				return len;
 		}
+		if (ready == 0 && meanwhile)
+			meanwhile(argument);
 	}
 	return 0;
 }
 
-bool console_ask(const char *expected, unsigned milliseconds)
+bool console_ask(const char *question, const char *expected, unsigned milliseconds)
 {
 	char answer[ANSWER_MAX];
-	size_t len = wait_line(answer, clock_ms() + milliseconds);
+	size_t len;
 
+	forget_input();
+	console_say("%s", question);
+	len = wait_line(answer, clock_ms() + milliseconds, NULL, NULL);
 	return len == strlen(expected) + 1 && memcmp(answer, expected, len - 1) == 0 &&
 	       answer[len - 1] == '\n';
 }
 
-static _Noreturn void wait_and_power_off(void)
+static _Noreturn void wait_and_power_off(console_meanwhile *meanwhile, void *argument)
 {
 	char answer[ANSWER_MAX];
 
-	wait_line(answer, UINT64_MAX);
+	wait_line(answer, UINT64_MAX, meanwhile, argument);
 	reboot(RB_POWER_OFF);
 	/* A computer that cannot turn itself off. */
 	reboot((int)RB_HALT_SYSTEM);
@@ -185,7 +201,7 @@ static _Noreturn void wait_and_power_off(void)
 		pause();
 }
 
-void console_stop(const struct diag *diag)
+void console_stop(const struct diag *diag, console_meanwhile *meanwhile, void *argument)
 {
 	char line[LINE_MAX_LEN], where[DIAG_FILE_MAX + 32] = "";
 
@@ -196,29 +212,31 @@ void console_stop(const struct diag *diag)
 		 diag->message, diag->hint, diag->hint[0] ? "\n" : "");
 	/* A serial or USB console may have come since. */
 	console_open();
+	forget_input();
 	write_all(line);
 	write_log(diag->message);
-	wait_and_power_off();
+	wait_and_power_off(meanwhile, argument);
 }
 
 /* Only what may be called in a signal handler: the descriptors are open, the text is made. */
 static void crashed(int signal_number)
 {
 	static const char text[] =
-		"\nLethe stopped: the program that starts it has crashed; nothing was started.\n"
-		"Start again; if it happens again, write the medium anew or report the problem.\n"
-		"Press Enter to turn the computer off.\n";
+	    "\nLethe stopped: the program that starts it has crashed; nothing was started.\n"
+	    "Start again; if it happens again, write the medium anew or report the problem.\n"
+	    "Press Enter to turn the computer off.\n";
 
+	forget_input();
 	write_all(text);
-	wait_and_power_off();
+	wait_and_power_off(NULL, NULL);
 }
 
 void console_catch_crashes(void)
 {
-	static const int signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS, SIGTRAP };
+	static const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS, SIGTRAP};
 	static char stack[65536];
-	const stack_t alternative = { .ss_sp = stack, .ss_size = sizeof(stack) };
-	struct sigaction action = { .sa_handler = crashed, .sa_flags = SA_ONSTACK | SA_NODEFER };
+	const stack_t alternative = {.ss_sp = stack, .ss_size = sizeof(stack)};
+	struct sigaction action = {.sa_handler = crashed, .sa_flags = SA_ONSTACK | SA_NODEFER};
 
 	sigemptyset(&action.sa_mask);
 	sigaltstack(&alternative, NULL);

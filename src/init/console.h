@@ -21,14 +21,16 @@ void console_say(const char *format, ...) PRINTF(1, 2);
 void console_note(const char *format, ...) PRINTF(1, 2);
 void console_be_verbose(bool verbose);
 
-/* Wait @milliseconds at most for a line on any console. Returns true if one came and is exactly
- * @expected; what was typed before the call does not count. */
-bool console_ask(const char *expected, unsigned milliseconds);
+/* Say @question and wait @milliseconds at most for a line on any console. Returns true if one came
+ * and is exactly @expected; what was typed before the question does not count. */
+bool console_ask(const char *question, const char *expected, unsigned milliseconds);
+
+typedef void console_meanwhile(void *argument);
 
 /* Say "Lethe stopped: " with the message and the hint, wait for Enter for as long as it takes, and
- * turn the computer off. */
-_Noreturn void console_stop(const struct diag *diag);
+ * turn the computer off. @meanwhile is called every second of the waiting; it may be NULL. */
+_Noreturn void console_stop(const struct diag *diag, console_meanwhile *meanwhile, void *argument);
 
-/* From here on a crash of this process says so and does as console_stop(): the kernel's panic, which
- * is what the end of PID 1 becomes, tells nobody anything. */
+/* From here on a crash of this process says so and does as console_stop(): the kernel's panic,
+ * which is what the end of PID 1 becomes, tells nobody anything. */
 void console_catch_crashes(void);

@@ -24,7 +24,7 @@
 /* Bytes of memory that could be had now. */
 static int memory_available(uint64_t *ret_bytes)
 {
-	AUTO_BUF struct buf text = { .cap = 65536 };
+	AUTO_BUF struct buf text = {.cap = 65536};
 	static const char label[] = "\nMemAvailable:";
 	int r = file_read("/proc/meminfo", &text);
 	char digits[24];
@@ -67,8 +67,8 @@ static int make_room(uint64_t size, struct diag *diag)
 	snprintf(options, sizeof(options), "mode=0700,noswap,size=%" PRIu64, size);
 	if (r == 0 && mkdir(RAM_FOLDER, 0700) < 0)
 		r = neg_errno();
-	if (r == 0 && mount("tmpfs", RAM_FOLDER, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
-			    options) < 0)
+	if (r == 0 &&
+	    mount("tmpfs", RAM_FOLDER, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options) < 0)
 		r = neg_errno();
 	if (r < 0)
 		diag_set(diag, "", 0, 0, "cannot make room in memory for a copy of the medium: %s",
@@ -90,8 +90,7 @@ static int open_device(dev_t dev, int *ret_fd)
 }
 
 /* Bytes @from to @to, at the same place in both. */
-static int copy_range(int source, int target, uint64_t from, uint64_t to,
-		      struct progress *progress)
+static int copy_range(int source, int target, uint64_t from, uint64_t to, struct progress *progress)
 {
 	AUTO_FREE char *data = malloc(CHUNK);
 
@@ -119,7 +118,7 @@ static int copy_all(const struct image *image, struct diag *diag)
 {
 	uint64_t data = image->verity.data_blocks * VERITY_BLOCK;
 	uint64_t size = verity_image_blocks(image->verity.data_blocks) * VERITY_BLOCK;
-	struct progress progress = { .doing = "copying to memory", .total = size };
+	struct progress progress = {.doing = "copying to memory", .total = size};
 	AUTO_CLOSE int verified = -EBADF, below = -EBADF, target = -EBADF;
 	int r = open_device(image->dev, &verified);
 
@@ -135,8 +134,9 @@ static int copy_all(const struct image *image, struct diag *diag)
 		r = copy_range(below, target, data, size, &progress);
 	if (r < 0) {
 		diag_set(diag, "", 0, 0, "cannot copy the medium to memory: %s", strerror(-r));
-		diag_hint(diag, "If the medium was not taken out, it is damaged: write it anew, best "
-				"onto another stick.");
+		diag_hint(diag,
+			  "If the medium was not taken out, it is damaged: write it anew, best "
+			  "onto another stick.");
 	}
 	return r;
 }
@@ -145,7 +145,7 @@ int copy_to_ram(int control, struct image *image, struct diag *diag)
 {
 	uint64_t size = verity_image_blocks(image->verity.data_blocks) * VERITY_BLOCK;
 	char path[LOOP_PATH_MAX];
-	struct diag why = { 0 };
+	struct diag why = {0};
 	dev_t dev;
 	int r = make_room(size, diag);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Any bytes as a list of modules. What is taken is in an order in which it can be loaded, within its
- * limits, and names no file outside its folder; what is refused is refused with a message.
+ * Any bytes as a list of modules. What is taken is in an order in which it can be loaded, within
+ * its limits, and names no file outside its folder; what is refused is refused with a message.
  */
 #include "list.h"
 
@@ -34,8 +34,8 @@ static void check_module(const struct list *list, size_t index)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	CLEANUP(list_freep) struct list *list = NULL;
-	bool wanted[LIST_MODULES_MAX] = { false };
-	struct diag diag = { 0 };
+	bool wanted[LIST_MODULES_MAX] = {false};
+	struct diag diag = {0};
 	int r = list_parse((const char *)data, size, &diag, &list);
 
 	if (r < 0) {

@@ -26,12 +26,13 @@ static void check_words(const char *text)
 	while (cmdline_next(&at, &word))
 		require(at > text && at <= text + strlen(text) &&
 			strlen(word.name) < CMDLINE_WORD_MAX &&
-			strlen(word.value) < CMDLINE_WORD_MAX && (word.has_value || !word.value[0]));
+			strlen(word.value) < CMDLINE_WORD_MAX &&
+			(word.has_value || !word.value[0]));
 }
 
 static void check_parameters(const char *text)
 {
-	AUTO_BUF struct buf parameters = { .cap = CMDLINE_MAX };
+	AUTO_BUF struct buf parameters = {.cap = CMDLINE_MAX};
 
 	cmdline_module_parameters(text, "usb-storage", &parameters);
 	require(buf_finish(&parameters) == 0 || buf_finish(&parameters) == -E2BIG);
@@ -39,9 +40,9 @@ static void check_parameters(const char *text)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	AUTO_BUF struct buf text = { .cap = CMDLINE_MAX };
-	struct options options = { 0 };
-	struct diag diag = { 0 };
+	AUTO_BUF struct buf text = {.cap = CMDLINE_MAX};
+	struct options options = {0};
+	struct diag diag = {0};
 
 	for (size_t i = 0; i < size && i < CMDLINE_MAX / 2; i++)
 		buf_add(&text, data[i] ? (const char *)data + i : " ", 1);

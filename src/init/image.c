@@ -42,7 +42,7 @@ static int map(int control, const char *name, const char *type, uint64_t blocks,
 static int map_verity(int control, const struct image *image, enum verity_on_corruption how,
 		      dev_t *ret_dev)
 {
-	AUTO_BUF struct buf params = { .cap = DM_PARAMS_MAX };
+	AUTO_BUF struct buf params = {.cap = DM_PARAMS_MAX};
 
 	verity_print_table(&image->verity, image->below_dev, how, &params);
 	return map(control, image->name, "verity", image->verity.data_blocks, &params, ret_dev);
@@ -51,7 +51,7 @@ static int map_verity(int control, const struct image *image, enum verity_on_cor
 static int map_linear(int control, const struct image *image, dev_t disk, uint64_t offset,
 		      dev_t *ret_dev)
 {
-	AUTO_BUF struct buf params = { .cap = DM_PARAMS_MAX };
+	AUTO_BUF struct buf params = {.cap = DM_PARAMS_MAX};
 
 	buf_printf(&params, "%u:%u %" PRIu64, major(disk), minor(disk), offset / DM_SECTOR);
 	return map(control, image->below, "linear", verity_image_blocks(image->verity.data_blocks),
@@ -84,7 +84,7 @@ static int open_verified(const struct image *image, int *ret_fd)
 /* The first and the last block: a wrong root hash and an image cut short fail here already. */
 static int try_blocks(const struct image *image, struct diag *diag)
 {
-	const uint64_t blocks[] = { 0, image->verity.data_blocks - 1 };
+	const uint64_t blocks[] = {0, image->verity.data_blocks - 1};
 	AUTO_CLOSE int fd = -EBADF;
 	int r = open_verified(image, &fd);
 
@@ -96,8 +96,8 @@ static int try_blocks(const struct image *image, struct diag *diag)
 		r = read_block(fd, blocks[i]);
 		if (r < 0) {
 			diag_set(diag, "", 0, 0,
-				 "block %" PRIu64 " of %" PRIu64 " cannot be verified: %s", blocks[i],
-				 image->verity.data_blocks, strerror(-r));
+				 "block %" PRIu64 " of %" PRIu64 " cannot be verified: %s",
+				 blocks[i], image->verity.data_blocks, strerror(-r));
 			return r;
 		}
 	}
@@ -140,7 +140,7 @@ static uint64_t find_block(int fd, uint64_t at, size_t len)
 int image_check(const struct image *image, struct diag *diag)
 {
 	uint64_t size = image->verity.data_blocks * VERITY_BLOCK;
-	struct progress progress = { .doing = "verifying", .total = size };
+	struct progress progress = {.doing = "verifying", .total = size};
 	AUTO_FREE char *data = malloc(CHUNK);
 	AUTO_CLOSE int fd = -EBADF;
 	int r = data ? open_verified(image, &fd) : -ENOMEM;
@@ -153,9 +153,9 @@ int image_check(const struct image *image, struct diag *diag)
 			continue;
 		if (len <= 0) {
 			r = len < 0 ? neg_errno() : -EIO;
-			diag_set(diag, "", 0, 0, "block %" PRIu64 " of %" PRIu64
-				 " cannot be verified: %s", find_block(fd, at, want),
-				 image->verity.data_blocks, strerror(-r));
+			diag_set(diag, "", 0, 0,
+				 "block %" PRIu64 " of %" PRIu64 " cannot be verified: %s",
+				 find_block(fd, at, want), image->verity.data_blocks, strerror(-r));
 			return r;
 		}
 		/* It is not needed again soon, and small computers need the memory. */
@@ -170,7 +170,7 @@ int image_check(const struct image *image, struct diag *diag)
 
 int image_panic_on_corruption(int control, const struct image *image, struct diag *diag)
 {
-	AUTO_BUF struct buf params = { .cap = DM_PARAMS_MAX };
+	AUTO_BUF struct buf params = {.cap = DM_PARAMS_MAX};
 	int r;
 
 	verity_print_table(&image->verity, image->below_dev, VERITY_PANIC, &params);

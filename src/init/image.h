@@ -26,8 +26,8 @@ struct image {
 void image_path(dev_t dev, char path[static IMAGE_PATH_MAX]);
 
 /*
- * Map @image from byte @offset of the disk @disk (read-only, as everything here), put dm-verity over
- * it and let it verify the first and the last block of data. On failure nothing stays mapped.
+ * Map @image from byte @offset of the disk @disk (read-only, as everything here), put dm-verity
+ * over it and let it verify the first and the last block of data. On failure nothing stays mapped.
  * Returns 0, -EIO (the bytes there are not this image's), or -errno: with what failed in @diag.
  */
 MUST_CHECK int image_open(int control, struct image *image, dev_t disk, uint64_t offset,
@@ -43,5 +43,4 @@ MUST_CHECK int image_check(const struct image *image, struct diag *diag);
 /* From here on a block that does not verify stops the kernel instead of giving an error: a program
  * that was refused one block of itself would go on in a way nobody has thought of.
  * Returns 0 or -errno with @diag. */
-MUST_CHECK int image_panic_on_corruption(int control, const struct image *image,
-					 struct diag *diag);
+MUST_CHECK int image_panic_on_corruption(int control, const struct image *image, struct diag *diag);

@@ -13,12 +13,12 @@
 
 #include <os/file.h>
 
-#define OFFER	   "/sys/firmware/qemu_fw_cfg/by_name/opt/org.lethe.laboratory"
+#define OFFER      "/sys/firmware/qemu_fw_cfg/by_name/opt/org.lethe.laboratory"
 #define RAM_FOLDER "/run/lethe/laboratory-layer"
 #define RAM_FILE   RAM_FOLDER "/layer.img"
 
-/* The kernel gives a page of it by reading all that is before it from the device, byte by byte: more
- * than this takes minutes. Large things belong on a disk of the virtual machine. */
+/* The kernel gives a page of it by reading all that is before it from the device, byte by byte:
+ * more than this takes minutes. Large things belong on a disk of the virtual machine. */
 #define LAYER_MAX (1u << 20)
 
 #define ANSWER_MS 30000
@@ -39,7 +39,7 @@ static int write_copy(const struct buf *layer)
 
 static int use(struct diag *diag)
 {
-	AUTO_BUF struct buf layer = { .cap = LAYER_MAX };
+	AUTO_BUF struct buf layer = {.cap = LAYER_MAX};
 	char path[LOOP_PATH_MAX];
 	dev_t dev;
 	int r = file_read(OFFER "/raw", &layer);
@@ -69,9 +69,10 @@ int layer_offer(bool *ret_used, struct diag *diag)
 			    size, LAYER_MAX);
 		return 0;
 	}
-	console_say("this virtual machine offers a laboratory layer. Type laboratory and Enter to "
-		    "use it; anything else starts without it.");
-	if (!console_ask("laboratory", ANSWER_MS)) {
+	if (!console_ask(
+		"this virtual machine offers a laboratory layer. Type laboratory and Enter "
+		"to use it; anything else starts without it.",
+		"laboratory", ANSWER_MS)) {
 		console_say("starting without the laboratory layer");
 		return 0;
 	}

@@ -16,8 +16,9 @@ struct reader {
 static int bad(const struct reader *reader, const char *what)
 {
 	diag_set(reader->diag, "modules.list", reader->line, 1, "%s", what);
-	diag_hint(reader->diag, "The start files of this medium are damaged or badly made; write the "
-				"medium anew.");
+	diag_hint(reader->diag,
+		  "The start files of this medium are damaged or badly made; write the "
+		  "medium anew.");
 	return -EBADMSG;
 }
 
@@ -116,9 +117,8 @@ static int read_aliases(const struct reader *reader, struct list_module *module,
 
 static int read_when(const struct reader *reader, const char *field, enum list_when *ret_when)
 {
-	static const char *const names[] = { [LIST_ALWAYS] = "always",
-					     [LIST_DEP] = "dep",
-					     [LIST_ALIAS] = "alias" };
+	static const char *const names[] = {
+	    [LIST_ALWAYS] = "always", [LIST_DEP] = "dep", [LIST_ALIAS] = "alias"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		if (strcmp(field, names[i]) == 0) {
@@ -132,7 +132,7 @@ static int read_when(const struct reader *reader, const char *field, enum list_w
 static int read_line(const struct reader *reader, char *line)
 {
 	struct list *list = reader->list;
-	struct list_module module = { 0 };
+	struct list_module module = {0};
 	char *file = cut(&line, '\t'), *when = line ? cut(&line, '\t') : NULL;
 	char *deps = line ? cut(&line, '\t') : NULL;
 	int r;
@@ -184,8 +184,8 @@ static int list_alloc(const char *text, size_t len, struct list **ret_list)
 	list->text[len] = '\0';
 	list->modules = calloc(at_most(count_of(list->text, "\n") + 1, LIST_MODULES_MAX),
 			       sizeof(*list->modules));
-	list->deps = calloc(at_most(count_of(list->text, "\t,") + 1, LIST_DEPS_MAX),
-			    sizeof(*list->deps));
+	list->deps =
+	    calloc(at_most(count_of(list->text, "\t,") + 1, LIST_DEPS_MAX), sizeof(*list->deps));
 	list->aliases = calloc(at_most(count_of(list->text, "\t") + 1, LIST_ALIASES_MAX),
 			       sizeof(*list->aliases));
 	if (!list->modules || !list->deps || !list->aliases)
@@ -197,7 +197,7 @@ static int list_alloc(const char *text, size_t len, struct list **ret_list)
 int list_parse(const char *text, size_t len, struct diag *diag, struct list **ret_list)
 {
 	CLEANUP(list_freep) struct list *list = NULL;
-	struct reader reader = { .diag = diag };
+	struct reader reader = {.diag = diag};
 	char *at;
 	int r;
 

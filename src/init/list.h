@@ -14,10 +14,10 @@
 #include <base/cleanup.h>
 #include <base/diag.h>
 
-#define LIST_FILE_MAX	 (1u << 20) /* bytes of the list */
-#define LIST_NAME_MAX	 64	    /* bytes of a FILE, with the NUL */
+#define LIST_FILE_MAX    (1u << 20) /* bytes of the list */
+#define LIST_NAME_MAX    64         /* bytes of a FILE, with the NUL */
 #define LIST_MODULES_MAX 1024
-#define LIST_DEPS_MAX	 16384 /* over all lines */
+#define LIST_DEPS_MAX    16384 /* over all lines */
 #define LIST_ALIASES_MAX 32768
 
 enum list_when { LIST_ALWAYS, LIST_DEP, LIST_ALIAS };
@@ -25,7 +25,7 @@ enum list_when { LIST_ALWAYS, LIST_DEP, LIST_ALIAS };
 struct list_module {
 	char file[LIST_NAME_MAX];
 	enum list_when when;
-	size_t deps, dep_count;	     /* in list->deps */
+	size_t deps, dep_count;      /* in list->deps */
 	size_t aliases, alias_count; /* in list->aliases */
 };
 

@@ -12,7 +12,7 @@ int loop_attach(const char *file, char ret_path[static LOOP_PATH_MAX], dev_t *re
 {
 	AUTO_CLOSE int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
 	AUTO_CLOSE int backing = open(file, O_RDONLY | O_CLOEXEC);
-	struct loop_config config = { .info.lo_flags = LO_FLAGS_READ_ONLY };
+	struct loop_config config = {.info.lo_flags = LO_FLAGS_READ_ONLY};
 	AUTO_CLOSE int loop = -EBADF;
 	char path[LOOP_PATH_MAX];
 	struct stat status;

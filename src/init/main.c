@@ -23,10 +23,10 @@
 #include <os/file.h>
 #include <os/sysctl.h>
 
-#define LOOK_MS	     100   /* between two looks for the medium */
-#define AWAIT_MS     10000 /* until it is said what is awaited */
-#define ADVISE_MS    60000 /* until it is said what to do */
-#define GIVE_UP_MS   5000  /* without news, when a disk claimed to be the medium and is not */
+#define LOOK_MS    100   /* between two looks for the medium */
+#define AWAIT_MS   10000 /* until it is said what is awaited */
+#define ADVISE_MS  60000 /* until it is said what to do */
+#define GIVE_UP_MS 5000  /* without news, when a disk claimed to be the medium and is not */
 
 /* Only emergencies of the kernel's on the console while messages for people are shown there. */
 #define QUIET_LOG "1"
@@ -43,7 +43,7 @@ struct start {
 
 static int read_options(struct start *start, struct diag *diag)
 {
-	AUTO_BUF struct buf text = { .cap = CMDLINE_MAX };
+	AUTO_BUF struct buf text = {.cap = CMDLINE_MAX};
 	int r = file_read("/proc/cmdline", &text);
 
 	if (r < 0) {
@@ -96,8 +96,9 @@ static unsigned say_waiting(unsigned said, uint64_t waited)
 		return 1;
 	}
 	if (said < 2 && waited >= ADVISE_MS) {
-		console_say("still waiting for the medium. Put it in, or into another socket; or turn "
-			    "the computer off and start again from it.");
+		console_say(
+		    "still waiting for the medium. Put it in, or into another socket; or turn "
+		    "the computer off and start again from it.");
 		return 2;
 	}
 	return said;
@@ -113,9 +114,8 @@ static int no_good_medium(const struct medium_search *search, struct diag *diag)
 
 static int find_medium(struct start *start, struct diag *diag)
 {
-	struct medium_search search = { .control = start->control,
-					.image = &start->image,
-					.offset = start->options.offset };
+	struct medium_search search = {
+	    .control = start->control, .image = &start->image, .offset = start->options.offset};
 	uint64_t since = clock_ms(), news = since;
 	unsigned said = 0, loaded;
 
@@ -142,7 +142,7 @@ static int find_medium(struct start *start, struct diag *diag)
 
 static int check_medium(struct start *start, struct diag *diag)
 {
-	struct diag why = { 0 };
+	struct diag why = {0};
 	int r = start->options.check ? image_check(&start->image, &why) : 0;
 
 	if (r < 0) {
@@ -193,9 +193,8 @@ static int start_system(struct start *start, struct diag *diag)
 		return r;
 	console_be_verbose(start->options.verbose);
 	quiet_kernel(start);
-	start->image = (struct image){ .verity = start->options.image,
-				       .below = "lethe-medium",
-				       .name = "lethe-root" };
+	start->image = (struct image){
+	    .verity = start->options.image, .below = "lethe-medium", .name = "lethe-root"};
 	r = close_network(start, diag);
 	if (r == 0)
 		r = find_medium(start, diag);
@@ -211,17 +210,34 @@ static int start_system(struct start *start, struct diag *diag)
 	return root_switch(diag);
 }
 
-int main(void)
+/* While it waits for Enter: the keyboard's driver may not be loaded yet, if it stopped early. */
+static void load_keyboards(void *argument)
 {
-	static struct start start = { .control = -EBADF };
-	struct diag diag = { 0 };
+	struct start *start = argument;
 
-	/* Anywhere else it would mount over what is there. */
-	if (getpid() != 1) {
-		fputs("lethe-init is the first program of Lethe's start and of no other use.\n", stderr);
-		return 2;
-	}
+	if (start->modules)
+		(void)modules_coldplug(start->modules);
+}
+
+/* Started by anyone but the kernel, it would mount over what is there. */
+static int explain(int argc, char **argv)
+{
+	bool help = argc == 2 && strcmp(argv[1], "--help") == 0;
+
+	fputs("lethe-init is the first program of Lethe's start, run by the kernel as PID 1.\n"
+	      "It takes no options but --help; see lethe-init(8) for the kernel's parameters.\n",
+	      help ? stdout : stderr);
+	return help ? 0 : 2;
+}
+
+int main(int argc, char **argv)
+{
+	static struct start start = {.control = -EBADF};
+	struct diag diag = {0};
+
+	if (getpid() != 1)
+		return explain(argc, argv);
 	console_catch_crashes();
 	(void)!start_system(&start, &diag);
-	console_stop(&diag);
+	console_stop(&diag, load_keyboards, &start);
 }

@@ -8,15 +8,15 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* A drive without a medium, or one that could not be read, is looked at again so often. Opening it is
- * also what makes the kernel notice that a medium has been put in. */
+/* A drive without a medium, or one that could not be read, is looked at again so often. Opening it
+ * is also what makes the kernel notice that a medium has been put in. */
 #define AGAIN_MS 1000
 
 /* What is no disk that a person can start from; floppy drives would only make noise. */
 static bool name_is_skipped(const char *name)
 {
-	static const char *const prefixes[] = { ".",   "loop", "dm-", "ram", "zram",
-						"md", "nbd",  "fd",  "drbd", "mtdblock" };
+	static const char *const prefixes[] = {".",  "loop", "dm-", "ram",  "zram",
+					       "md", "nbd",  "fd",  "drbd", "mtdblock"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
 		if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0)
@@ -39,7 +39,7 @@ static struct medium_seen *remember(struct medium_search *search, const struct b
 			return NULL;
 		seen = &search->seen[search->seen_count++];
 	}
-	*seen = (struct medium_seen){ .sequence = disk->sequence };
+	*seen = (struct medium_seen){.sequence = disk->sequence};
 	memcpy(seen->name, disk->name, sizeof(seen->name));
 	return seen;
 }
@@ -65,15 +65,15 @@ static void bad(struct medium_search *search, const struct block_disk *disk, con
 {
 	search->bad++;
 	diag_set(&search->last_bad, "", 0, 0, "%s holds this Lethe, but %s", disk->name, why);
-	console_say("%s (%s%s%s) is not used: %s", disk->name, disk->bus, disk->model[0] ? ", " : "",
-		    disk->model, why);
+	console_say("%s (%s%s%s) is not used: %s", disk->name, disk->bus,
+		    disk->model[0] ? ", " : "", disk->model, why);
 }
 
 /* The superblock matches; does dm-verity too? */
 static enum medium_verdict try_candidate(struct medium_search *search,
 					 const struct block_disk *disk, dev_t dev, bool *ret_good)
 {
-	struct diag diag = { 0 };
+	struct diag diag = {0};
 	int r = image_open(search->control, search->image, dev, search->offset, &diag);
 
 	if (r < 0) {
@@ -90,7 +90,8 @@ static enum medium_verdict judge(struct medium_search *search, const struct bloc
 {
 	const struct verity_image *verity = &search->image->verity;
 	off_t at = (off_t)(search->offset + verity->data_blocks * VERITY_BLOCK);
-	off_t end = (off_t)(search->offset + verity_image_blocks(verity->data_blocks) * VERITY_BLOCK);
+	off_t end =
+	    (off_t)(search->offset + verity_image_blocks(verity->data_blocks) * VERITY_BLOCK);
 	off_t size = lseek(fd, 0, SEEK_END);
 	uint8_t data[VERITY_BLOCK];
 	ssize_t len;

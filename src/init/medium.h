@@ -24,10 +24,10 @@ struct medium_seen {
 struct medium_search {
 	int control;
 	struct image *image;
-	uint64_t offset;  /* bytes from the start of the disk */
+	uint64_t offset; /* bytes from the start of the disk */
 	struct medium_seen seen[MEDIUM_REMEMBERED];
 	size_t seen_count;
-	unsigned bad;	  /* disks that claimed to hold it and do not */
+	unsigned bad;     /* disks that claimed to hold it and do not */
 	uint64_t news_ms; /* when a disk was last judged for the first time */
 	struct diag last_bad;
 };

@@ -12,8 +12,9 @@
 #include <os/module.h>
 
 #define MODULES_DIRECTORY "/lib/lethe/modules"
-#define MODULES_LIST	  "/lib/lethe/modules.list"
-#define PARAMETERS_MAX	  1024
+#define MODULES_LIST      "/lib/lethe/modules.list"
+#define MODALIAS_MAX      4096
+#define PARAMETERS_MAX    1024
 
 /* Modaliases that were seen, each as a hash: so that a device costs one comparison of all aliases,
  * not one every tenth of a second. Past the last, every one is looked at again. */
@@ -25,7 +26,7 @@ struct modules {
 	struct list *list;
 	const char *cmdline;
 	enum state *states; /* of list->count */
-	bool *wanted;	    /* of list->count; false between calls */
+	bool *wanted;       /* of list->count; false between calls */
 	uint64_t seen[SEEN_MAX];
 	size_t seen_count;
 };
@@ -44,7 +45,7 @@ struct modules *modules_free(struct modules *modules)
 int modules_open(const char *cmdline, struct diag *diag, struct modules **ret_modules)
 {
 	CLEANUP(modules_freep) struct modules *modules = calloc(1, sizeof(*modules));
-	AUTO_BUF struct buf text = { .cap = LIST_FILE_MAX };
+	AUTO_BUF struct buf text = {.cap = LIST_FILE_MAX};
 	int r = modules ? file_read(MODULES_LIST, &text) : -ENOMEM;
 
 	if (r == 0)
@@ -59,7 +60,8 @@ int modules_open(const char *cmdline, struct diag *diag, struct modules **ret_mo
 			r = -ENOMEM;
 	}
 	if (r < 0) {
-		diag_set(diag, "", 0, 0, "cannot read the list of kernel modules: %s", strerror(-r));
+		diag_set(diag, "", 0, 0, "cannot read the list of kernel modules: %s",
+			 strerror(-r));
 		diag_hint(diag, "Write the medium anew.");
 		return r;
 	}
@@ -70,7 +72,7 @@ int modules_open(const char *cmdline, struct diag *diag, struct modules **ret_mo
 static int load_one(struct modules *modules, size_t index)
 {
 	const char *file = modules->list->modules[index].file;
-	AUTO_BUF struct buf parameters = { .cap = PARAMETERS_MAX };
+	AUTO_BUF struct buf parameters = {.cap = PARAMETERS_MAX};
 	char path[PATH_MAX], name[LIST_NAME_MAX];
 	int r;
 
@@ -120,8 +122,9 @@ int modules_load_always(struct modules *modules, struct diag *diag)
 			continue;
 		diag_set(diag, "", 0, 0, "cannot load the kernel module %s: %s",
 			 modules->list->modules[failed].file, strerror(-r));
-		diag_hint(diag, "The start files of this medium are damaged or do not belong together; "
-				"write the medium anew.");
+		diag_hint(diag,
+			  "The start files of this medium are damaged or do not belong together; "
+			  "write the medium anew.");
 		return r;
 	}
 	return 0;
@@ -170,10 +173,47 @@ static unsigned load_for(struct modules *modules, const char *modalias)
 	return loaded;
 }
 
+/* The MODALIAS line of a device's uevent. */
+static int modalias_of_uevent(const char *path, char modalias[static MODALIAS_MAX])
+{
+	AUTO_BUF struct buf text = {.cap = 2 * MODALIAS_MAX};
+	static const char label[] = "MODALIAS=";
+	int r = file_read(path, &text);
+	size_t len;
+
+	if (r < 0)
+		return r;
+	for (const char *line = buf_text(&text); *line; line += len + (line[len] == '\n')) {
+		len = strcspn(line, "\n");
+		if (strncmp(line, label, strlen(label)) != 0)
+			continue;
+		if (len - strlen(label) >= MODALIAS_MAX)
+			return -E2BIG;
+		memcpy(modalias, line + strlen(label), len - strlen(label));
+		modalias[len - strlen(label)] = '\0';
+		return 0;
+	}
+	return -ENOENT;
+}
+
+static int read_modalias(const char *bus, const char *device, char modalias[static MODALIAS_MAX])
+{
+	char path[PATH_MAX];
+	int r;
+
+	snprintf(path, sizeof(path), "/sys/bus/%s/devices/%s/modalias", bus, device);
+	r = file_read_line(path, modalias, MODALIAS_MAX);
+	if (r != -ENOENT)
+		return r;
+	/* SD cards have theirs only here. */
+	snprintf(path, sizeof(path), "/sys/bus/%s/devices/%s/uevent", bus, device);
+	return modalias_of_uevent(path, modalias);
+}
+
 /* The devices of one bus. */
 static unsigned coldplug_bus(struct modules *modules, const char *bus)
 {
-	char path[PATH_MAX], modalias[4096];
+	char path[PATH_MAX], modalias[MODALIAS_MAX];
 	unsigned loaded = 0;
 	struct dirent *entry;
 
@@ -182,11 +222,8 @@ static unsigned coldplug_bus(struct modules *modules, const char *bus)
 	AUTO_DIR DIR *devices = opendir(path);
 
 	while (devices && (entry = readdir(devices))) {
-		int len = snprintf(path, sizeof(path), "/sys/bus/%s/devices/%s/modalias", bus,
-				   entry->d_name);
-
-		if (entry->d_name[0] == '.' || len < 0 || (size_t)len >= sizeof(path) ||
-		    file_read_line(path, modalias, sizeof(modalias)) < 0 || !modalias[0])
+		if (entry->d_name[0] == '.' || read_modalias(bus, entry->d_name, modalias) < 0 ||
+		    !modalias[0])
 			continue;
 		list_normalise(modalias);
 		if (is_new(modules, modalias))

@@ -18,7 +18,8 @@ MUST_CHECK int modules_open(const char *cmdline, struct diag *diag, struct modul
 struct modules *modules_free(struct modules *modules);
 DEFINE_CLEANUP(struct modules *, modules_free)
 
-/* Load all that are always needed, in the order of the list. One that serves nothing in this machine
+/* Load all that are always needed, in the order of the list. One that serves nothing in this
+ * machine
  * (-ENODEV: another processor's instructions) is passed over, any other failure is one with the
  * module's name in @diag. */
 MUST_CHECK int modules_load_always(struct modules *modules, struct diag *diag);

@@ -52,12 +52,12 @@ static const struct {
 	bool (*parse)(const char *value, struct options *options);
 	const char *form;
 } known[] = {
-	{ "lethe.roothash", true, true, parse_hash, "64 hexadecimal digits in lower case" },
-	{ "lethe.blocks", true, true, parse_blocks, "a number of blocks" },
-	{ "lethe.offset", true, true, parse_offset, "a number of bytes, a multiple of 2048" },
-	{ "lethe.mode", true, false, parse_mode, "'ram'" },
-	{ "lethe.check", false, false, parse_check, "nothing" },
-	{ "lethe.verbose", false, false, parse_verbose, "nothing" },
+    {"lethe.roothash", true, true, parse_hash, "64 hexadecimal digits in lower case"},
+    {"lethe.blocks", true, true, parse_blocks, "a number of blocks"},
+    {"lethe.offset", true, true, parse_offset, "a number of bytes, a multiple of 2048"},
+    {"lethe.mode", true, false, parse_mode, "'ram'"},
+    {"lethe.check", false, false, parse_check, "nothing"},
+    {"lethe.verbose", false, false, parse_verbose, "nothing"},
 };
 
 static int refuse(struct diag *diag, const char *name, const char *why)
@@ -98,8 +98,8 @@ static int take_word(const struct cmdline_word *word, bool seen[static ARRAY_SIZ
 
 int options_parse(const char *text, struct diag *diag, struct options *ret_options)
 {
-	struct options options = { 0 };
-	bool seen[ARRAY_SIZE(known)] = { false };
+	struct options options = {0};
+	bool seen[ARRAY_SIZE(known)] = {false};
 	struct cmdline_word word;
 	int r;
 

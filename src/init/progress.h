@@ -6,7 +6,7 @@
 
 struct progress {
 	const char *doing; /* "copying" */
-	uint64_t total;	   /* bytes */
+	uint64_t total;    /* bytes */
 	unsigned tenths;   /* said last */
 };
 

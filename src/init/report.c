@@ -10,7 +10,7 @@
 
 void report_print(const struct report *report, struct buf *out)
 {
-	struct json json = { .out = out };
+	struct json json = {.out = out};
 
 	json_object_begin(&json, NULL);
 	json_number(&json, "version", 1);
@@ -53,7 +53,7 @@ static int write_file(const char *path, const struct buf *text)
 
 int report_write(const struct report *report)
 {
-	AUTO_BUF struct buf text = { .cap = REPORT_MAX }, medium = { .cap = REPORT_MAX };
+	AUTO_BUF struct buf text = {.cap = REPORT_MAX}, medium = {.cap = REPORT_MAX};
 	int r;
 
 	report_print(report, &text);

@@ -9,7 +9,7 @@
 #include <sys/statfs.h>
 
 #define NEW_ROOT "/newroot"
-#define SYSTEMD	 "/usr/lib/systemd/systemd"
+#define SYSTEMD  "/usr/lib/systemd/systemd"
 
 #define AGAIN_HINT "Start again; if it happens again, report the problem."
 
@@ -54,10 +54,10 @@ int root_mount_basics(struct diag *diag)
 		const char *type, *where, *data;
 		unsigned long flags;
 	} basics[] = {
-		{ "proc", "/proc", NULL, MS_NOSUID | MS_NODEV | MS_NOEXEC },
-		{ "sysfs", "/sys", NULL, MS_NOSUID | MS_NODEV | MS_NOEXEC },
-		{ "devtmpfs", "/dev", "mode=0755", MS_NOSUID | MS_NOEXEC },
-		{ "tmpfs", "/run", "mode=0755,size=20%", MS_NOSUID | MS_NODEV },
+	    {"proc", "/proc", NULL, MS_NOSUID | MS_NODEV | MS_NOEXEC},
+	    {"sysfs", "/sys", NULL, MS_NOSUID | MS_NODEV | MS_NOEXEC},
+	    {"devtmpfs", "/dev", "mode=0755", MS_NOSUID | MS_NOEXEC},
+	    {"tmpfs", "/run", "mode=0755,size=20%", MS_NOSUID | MS_NODEV},
 	};
 	int r = 0;
 
@@ -79,18 +79,18 @@ int root_mount_squashfs(const char *device, const char *where, struct diag *diag
 	int r = do_mount("squashfs", device, where, MS_RDONLY | MS_NODEV | MS_NOSUID, NULL, diag);
 
 	if (r == -EIO)
-		diag_hint(diag, "If the medium was not taken out, it is damaged: write it anew, best "
-				"onto another stick.");
+		diag_hint(diag,
+			  "If the medium was not taken out, it is damaged: write it anew, best "
+			  "onto another stick.");
 	return r;
 }
 
 int root_mount_overlay(bool laboratory, struct diag *diag)
 {
 	static const char *const layers[] = {
-		"lowerdir=" ROOT_IMAGE ",upperdir=" ROOT_OVERLAY "/upper,workdir=" ROOT_OVERLAY
-		"/work",
-		"lowerdir=" ROOT_LABORATORY ":" ROOT_IMAGE ",upperdir=" ROOT_OVERLAY
-		"/upper,workdir=" ROOT_OVERLAY "/work",
+	    "lowerdir=" ROOT_IMAGE ",upperdir=" ROOT_OVERLAY "/upper,workdir=" ROOT_OVERLAY "/work",
+	    "lowerdir=" ROOT_LABORATORY ":" ROOT_IMAGE ",upperdir=" ROOT_OVERLAY
+	    "/upper,workdir=" ROOT_OVERLAY "/work",
 	};
 	int r = do_mount("tmpfs", "tmpfs", ROOT_OVERLAY, MS_NOSUID | MS_NODEV, "mode=0700,size=50%",
 			 diag);
@@ -112,7 +112,7 @@ int root_mount_overlay(bool laboratory, struct diag *diag)
 
 static int move_basics(struct diag *diag)
 {
-	static const char *const basics[] = { "/dev", "/proc", "/sys", "/run" };
+	static const char *const basics[] = {"/dev", "/proc", "/sys", "/run"};
 	char to[32];
 
 	for (size_t i = 0; i < ARRAY_SIZE(basics); i++) {
@@ -169,9 +169,8 @@ static void free_initramfs(int root)
 		if (fd < 0)
 			continue;
 		/* Never into what is mounted there. */
-		open_dirs[depth] = fstat(fd, &status) == 0 && status.st_dev == top.st_dev
-					   ? fdopendir(fd)
-					   : NULL;
+		open_dirs[depth] =
+		    fstat(fd, &status) == 0 && status.st_dev == top.st_dev ? fdopendir(fd) : NULL;
 		if (open_dirs[depth])
 			depth++;
 		else
@@ -189,10 +188,10 @@ static int enter(void)
 
 int root_switch(struct diag *diag)
 {
-	/* Words of the command line that the kernel does not know come as arguments and environment:
-	 * none of them reaches the system. */
+	/* Words of the command line that the kernel does not know come as arguments and
+	 * environment: none of them reaches the system. */
 	static char name[] = SYSTEMD, home[] = "HOME=/", term[] = "TERM=linux";
-	char *const words[] = { name, NULL }, *const environment[] = { home, term, NULL };
+	char *const words[] = {name, NULL}, *const environment[] = {home, term, NULL};
 	int old = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int r = old < 0 ? neg_errno() : move_basics(diag);
 

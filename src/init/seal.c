@@ -9,14 +9,14 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#define WALL	   "/sbin/lethe-wall"
-#define SEAL_MS	   60000
-#define SAID_MAX   300
+#define WALL     "/sbin/lethe-wall"
+#define SEAL_MS  60000
+#define SAID_MAX 300
 
 static int start(int output, pid_t *ret_child)
 {
 	static char name[] = "lethe-wall", verb[] = "seal";
-	char *const words[] = { name, verb, NULL }, *const environment[] = { NULL };
+	char *const words[] = {name, verb, NULL}, *const environment[] = {NULL};
 	pid_t child = fork();
 
 	if (child < 0)
@@ -38,7 +38,7 @@ static int listen_to(int fd, char said[static SAID_MAX])
 
 	said[0] = '\0';
 	while ((now = clock_ms()) < deadline) {
-		struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+		struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
 		char chunk[256];
 		ssize_t got;
 
@@ -58,7 +58,7 @@ static int run(char said[static SAID_MAX], int *ret_status)
 {
 	AUTO_CLOSE int output = -EBADF, input = -EBADF;
 	int ends[2], r;
-	pid_t child;
+	pid_t child = -1;
 
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return neg_errno();
@@ -71,6 +71,9 @@ static int run(char said[static SAID_MAX], int *ret_status)
 	r = listen_to(output, said);
 	if (r < 0)
 		kill(child, SIGKILL);
+	/* It ends in a newline, which became a blank. */
+	for (size_t len = strlen(said); len > 0 && said[len - 1] == ' '; len--)
+		said[len - 1] = '\0';
 	/* As PID 1 it also gets the children that others left; there are none, but reap them. */
 	for (pid_t ended = 0; ended != child;) {
 		ended = waitpid(-1, ret_status, 0);

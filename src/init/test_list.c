@@ -14,7 +14,7 @@
 static struct list *parse(const char *text)
 {
 	struct list *list = NULL;
-	struct diag diag = { 0 };
+	struct diag diag = {0};
 
 	if (list_parse(text, strlen(text), &diag, &list) != 0)
 		fail_msg("line %u: %s", diag.line, diag.message);
@@ -24,7 +24,7 @@ static struct list *parse(const char *text)
 static void expect_bad(const char *text, unsigned line, const char *reason)
 {
 	struct list *list = NULL;
-	struct diag diag = { 0 };
+	struct diag diag = {0};
 
 	assert_int_equal(list_parse(text, strlen(text), &diag, &list), -EBADMSG);
 	assert_null(list);
@@ -35,11 +35,11 @@ static void expect_bad(const char *text, unsigned line, const char *reason)
 
 static void test_good(void **state)
 {
-	CLEANUP(list_freep) struct list *list =
-		parse("dm-bufio.ko\tdep\t-\n"
-		      "dm-mod.ko\talways\t-\n"
-		      "dm-verity.ko\talways\tdm-mod.ko,dm-bufio.ko\n"
-		      "sd_mod.ko\talias\tdm-mod.ko\tscsi:t-0x00*\tscsi:t-0x07*\n");
+	CLEANUP(list_freep)
+	struct list *list = parse("dm-bufio.ko\tdep\t-\n"
+				  "dm-mod.ko\talways\t-\n"
+				  "dm-verity.ko\talways\tdm-mod.ko,dm-bufio.ko\n"
+				  "sd_mod.ko\talias\tdm-mod.ko\tscsi:t-0x00*\tscsi:t-0x07*\n");
 
 	assert_int_equal(list->count, 4);
 	assert_int_equal(list->modules[0].when, LIST_DEP);
@@ -79,14 +79,14 @@ static void test_byte_zero(void **state)
 {
 	static const char text[] = "a.ko\tdep\t-\n\0b.ko\tdep\t-\n";
 	struct list *list = NULL;
-	struct diag diag = { 0 };
+	struct diag diag = {0};
 
 	assert_int_equal(list_parse(text, sizeof(text) - 1, &diag, &list), -EBADMSG);
 }
 
 static void test_caps(void **state)
 {
-	AUTO_BUF struct buf text = { .cap = LIST_FILE_MAX };
+	AUTO_BUF struct buf text = {.cap = LIST_FILE_MAX};
 
 	for (unsigned i = 0; i < LIST_MODULES_MAX; i++)
 		buf_printf(&text, "m%u.ko\tdep\t-\n", i);
@@ -103,9 +103,10 @@ static void test_caps(void **state)
 
 static void test_matches(void **state)
 {
-	CLEANUP(list_freep) struct list *list =
-		parse("a.ko\talias\t-\tpci:v00008086d*sv*bc01sc06i01*\tusb:v*ic08isc0[1-6]ip50*\n"
-		      "b.ko\talias\t-\tplatform:sdhci-acpi\n");
+	CLEANUP(list_freep)
+	struct list *list =
+	    parse("a.ko\talias\t-\tpci:v00008086d*sv*bc01sc06i01*\tusb:v*ic08isc0[1-6]ip50*\n"
+		  "b.ko\talias\t-\tplatform:sdhci-acpi\n");
 	char name[] = "platform:sdhci-acpi";
 
 	assert_true(list_matches(list, &list->modules[0], "pci:v00008086d00002922sv1bc01sc06i01"));
@@ -121,12 +122,13 @@ static void test_matches(void **state)
 
 static void test_want(void **state)
 {
-	CLEANUP(list_freep) struct list *list = parse("a.ko\tdep\t-\n"
-						      "b.ko\tdep\ta.ko\n"
-						      "c.ko\tdep\t-\n"
-						      "d.ko\talways\tb.ko\n"
-						      "e.ko\talways\td.ko\n");
-	bool wanted[5] = { false };
+	CLEANUP(list_freep)
+	struct list *list = parse("a.ko\tdep\t-\n"
+				  "b.ko\tdep\ta.ko\n"
+				  "c.ko\tdep\t-\n"
+				  "d.ko\talways\tb.ko\n"
+				  "e.ko\talways\td.ko\n");
+	bool wanted[5] = {false};
 
 	list_want(list, 3, wanted);
 	assert_true(wanted[0] && wanted[1] && wanted[3]);
@@ -136,9 +138,9 @@ static void test_want(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_good),	cmocka_unit_test(test_bad),
-		cmocka_unit_test(test_byte_zero), cmocka_unit_test(test_caps),
-		cmocka_unit_test(test_matches), cmocka_unit_test(test_want),
+	    cmocka_unit_test(test_good),      cmocka_unit_test(test_bad),
+	    cmocka_unit_test(test_byte_zero), cmocka_unit_test(test_caps),
+	    cmocka_unit_test(test_matches),   cmocka_unit_test(test_want),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,12 +12,13 @@
 #define ROOT   "lethe.roothash=" HASH
 #define BLOCKS "lethe.blocks=37814"
 #define OFFSET "lethe.offset=2048"
+#define LONGER "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff0"
 #define GOOD   ROOT " " BLOCKS " " OFFSET
 
 static void expect_bad(const char *text, const char *reason)
 {
-	struct options options = { .offset = 77 };
-	struct diag diag = { 0 };
+	struct options options = {.offset = 77};
+	struct diag diag = {0};
 
 	assert_int_equal(options_parse(text, &diag, &options), -EINVAL);
 	assert_int_equal(options.offset, 77);
@@ -28,8 +29,8 @@ static void expect_bad(const char *text, const char *reason)
 
 static struct options expect_good(const char *text)
 {
-	struct options options = { 0 };
-	struct diag diag = { 0 };
+	struct options options = {0};
+	struct diag diag = {0};
 
 	if (options_parse(text, &diag, &options) != 0)
 		fail_msg("'%s' is refused: %s", text, diag.message);
@@ -38,7 +39,8 @@ static struct options expect_good(const char *text)
 
 static void test_good(void **state)
 {
-	struct options options = expect_good("BOOT_IMAGE=/lethe/vmlinuz quiet " GOOD " console=ttyS0\n");
+	struct options options =
+	    expect_good("BOOT_IMAGE=/lethe/vmlinuz quiet " GOOD " console=ttyS0\n");
 
 	assert_string_equal(options.image.root_hash, HASH);
 	assert_int_equal(options.image.data_blocks, 37814);
@@ -70,17 +72,27 @@ static void test_twice(void **state)
 static void test_malformed(void **state)
 {
 	static const char *const words[] = {
-		"lethe.mode", "lethe.mode=", "lethe.mode=disk", "lethe.mode=ram2", "lethe.mode=\"ram\"",
-		"lethe.check=1", "lethe.check=", "lethe.verbose=0",
+	    "lethe.mode",         "lethe.mode=",   "lethe.mode=disk", "lethe.mode=ram2",
+	    "lethe.mode=\"ram\"", "lethe.check=1", "lethe.check=",    "lethe.verbose=0",
 	};
-	static const char *const offsets[] = { "", "1", "2047", "2049", "-2048", "+2048", "02048",
-					       "0x800", "2048k", "18446744073709551616",
-					       "1125899906844672" };
-	static const char *const blocks[] = { "", "0", "-1", "1.5", "4294967297", " 5" };
+	static const char *const offsets[] = {"",
+					      "1",
+					      "2047",
+					      "2049",
+					      "-2048",
+					      "+2048",
+					      "02048",
+					      "0x800",
+					      "2048k",
+					      "18446744073709551616",
+					      "1125899906844672"};
+	static const char *const blocks[] = {"", "0", "-1", "1.5", "4294967297", " 5"};
 	static const char *const hashes[] = {
-		"", "00", HASH "0",
-		"00112233445566778899aabbccddeeff00112233445566778899aabbccddeefF",
-		"00112233445566778899aabbccddeeff00112233445566778899aabbccddeefg",
+	    "",
+	    "00",
+	    LONGER,
+	    "00112233445566778899aabbccddeeff00112233445566778899aabbccddeefF",
+	    "00112233445566778899aabbccddeeff00112233445566778899aabbccddeefg",
 	};
 	char text[1024];
 
@@ -122,9 +134,9 @@ static void test_long(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_good),	  cmocka_unit_test(test_missing),
-		cmocka_unit_test(test_twice),	  cmocka_unit_test(test_malformed),
-		cmocka_unit_test(test_unknown),	  cmocka_unit_test(test_long),
+	    cmocka_unit_test(test_good),    cmocka_unit_test(test_missing),
+	    cmocka_unit_test(test_twice),   cmocka_unit_test(test_malformed),
+	    cmocka_unit_test(test_unknown), cmocka_unit_test(test_long),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

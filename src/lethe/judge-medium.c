@@ -69,10 +69,12 @@ static void judge_unverified(const char *reason, const char *name, struct part *
 {
 	part->level = LEVEL_BAD;
 	buf_printf(&part->text, _("NOT VERIFIED: %s. "), name);
-	if (reason && reason[0])
+	if (reason && reason[0]) {
 		text_foreign(&part->text, reason, REASON_COLUMNS);
-	else
+		buf_puts(&part->text, ".");
+	} else {
 		buf_puts(&part->text, _("No reason was given."));
+	}
 	buf_puts(&part->advice,
 		 _("Do not use this system. Switch the computer off and start from a "
 		   "medium that you have checked."));

@@ -12,6 +12,7 @@
 /* What the door said, every part of it of the right kind. */
 struct tor {
 	bool running, circuit, dormant, network;
+	bool silent; /* Tor waits in vain for anything from the network */
 	json_int_t progress;
 	const char *summary, *warning, *reason;
 };
@@ -32,6 +33,9 @@ static bool read_tor(const json_t *answer, struct tor *ret_tor)
 			  .warning = answer_text(answer, "warning"),
 			  .reason = answer_text(answer, "reason")};
 
+	const char *liveness = answer_text(answer, "liveness");
+
+	tor.silent = liveness && strcmp(liveness, "down") == 0;
 	if (!answer_flag(answer, "running", &tor.running))
 		return false;
 	if (tor.running && (!tor.summary || !answer_flag(answer, "circuit", &tor.circuit) ||
@@ -96,6 +100,9 @@ void judge_tor(const struct facts *facts, struct part *part)
 		buf_puts(&part->text, _("not connected: it waits for a network."));
 	} else if (tor.progress < 100) {
 		judge_connecting(&tor, part);
+	} else if (tor.circuit && tor.silent) {
+		buf_puts(&part->text,
+			 _("was connected, but nothing comes from the network any more."));
 	} else if (tor.circuit) {
 		part->level = LEVEL_GOOD;
 		buf_puts(&part->text, _("connected."));

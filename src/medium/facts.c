@@ -31,7 +31,7 @@ static void ask_mapper(struct facts *facts)
 	facts->root_error = dm_read(control, "lethe-root", DM_QUESTION_TABLE, &facts->table);
 	if (facts->root_error == 0)
 		facts->root_error =
-			dm_read(control, "lethe-root", DM_QUESTION_STATUS, &facts->status);
+		    dm_read(control, "lethe-root", DM_QUESTION_STATUS, &facts->status);
 	facts->has_disk = linear_disk(control, &facts->disk) == 0;
 }
 

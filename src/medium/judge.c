@@ -7,20 +7,20 @@
 #include <base/num.h>
 #include <os/cmdline.h>
 
-#define IMAGE_PATH	"/run/lethe/root"
+#define IMAGE_PATH      "/run/lethe/root"
 #define LABORATORY_PATH "/run/lethe/laboratory"
 
 int origin_parse(const char *text, struct origin *ret_origin)
 {
-	struct origin origin = { 0 };
+	struct origin origin = {0};
 	const struct {
 		const char *name;
 		char *value;
 		size_t size;
 	} fields[] = {
-		{ "device=", origin.device, sizeof(origin.device) },
-		{ "bus=", origin.bus, sizeof(origin.bus) },
-		{ "model=", origin.model, sizeof(origin.model) },
+	    {"device=", origin.device, sizeof(origin.device)},
+	    {"bus=", origin.bus, sizeof(origin.bus)},
+	    {"model=", origin.model, sizeof(origin.model)},
 	};
 	static const char sequence[] = "sequence=";
 	char number[32];
@@ -103,7 +103,7 @@ static bool judge_image(const struct facts *facts, struct verdict *verdict)
 static bool judge_table(const struct facts *facts, struct verdict *verdict)
 {
 	const struct dm_state *table = &facts->table;
-	struct verity_image image = { .data_blocks = table->length / VERITY_SECTORS };
+	struct verity_image image = {.data_blocks = table->length / VERITY_SECTORS};
 	char hash[CMDLINE_WORD_MAX];
 	enum verity_on_corruption how;
 	dev_t below;
@@ -118,14 +118,16 @@ static bool judge_table(const struct facts *facts, struct verdict *verdict)
 		return deny(verdict, "lethe-root is not one live dm-verity target");
 	if (!table->readonly || table->length != image.data_blocks * VERITY_SECTORS ||
 	    !verity_table_enforces(table->params, &image, &below, &how))
-		return deny(verdict, "the live table of lethe-root does not enforce the root hash of "
-				     "the command line");
+		return deny(verdict,
+			    "the live table of lethe-root does not enforce the root hash of "
+			    "the command line");
 	if (facts->status.targets != 1 || strcmp(facts->status.type, "verity") != 0)
 		return deny(verdict, "the kernel does not tell how lethe-root is doing");
 	if (strcmp(facts->status.params, "C") == 0)
 		return deny(verdict, "blocks were read that are not as they were made");
 	if (strcmp(facts->status.params, "V") != 0)
-		return deny(verdict, "the kernel does not say that what was read is as it was made");
+		return deny(verdict,
+			    "the kernel does not say that what was read is as it was made");
 	verdict->stops_at_corruption = how == VERITY_PANIC;
 	return true;
 }
@@ -145,7 +147,7 @@ static void find_medium(const struct facts *facts, struct verdict *verdict)
 		return;
 	}
 	if (origin_parse(buf_text(&facts->started_from), medium) < 0) {
-		*medium = (struct origin){ .bus = "other" };
+		*medium = (struct origin){.bus = "other"};
 		return;
 	}
 	verdict->present = facts->has_origin && facts->origin.sectors > 0 &&
@@ -155,7 +157,7 @@ static void find_medium(const struct facts *facts, struct verdict *verdict)
 
 void judge(const struct facts *facts, struct verdict *ret_verdict)
 {
-	struct verdict verdict = { 0 };
+	struct verdict verdict = {0};
 
 	find_medium(facts, &verdict);
 	verdict.verified = judge_root(facts, &verdict) && judge_image(facts, &verdict) &&

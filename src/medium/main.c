@@ -32,14 +32,13 @@ static void usage(FILE *to)
 
 static int complain(bool as_json, const char *attempt, const char *on, int error)
 {
-	AUTO_BUF struct buf out = { .cap = OUTPUT_MAX };
-	struct json json = { .out = &out };
+	AUTO_BUF struct buf out = {.cap = OUTPUT_MAX};
+	struct json json = {.out = &out};
 	char message[256];
 
 	snprintf(message, sizeof(message), "cannot %s%s%s: %s", attempt, on[0] ? " " : "", on,
 		 strerror(-error));
-	fprintf(stderr, "lethe-medium: %s%s\n", message,
-		error == -EPERM ? ". Run it as root" : "");
+	fprintf(stderr, "lethe-medium: %s%s\n", message, error == -EPERM ? ". Run it as root" : "");
 	if (as_json) {
 		json_object_begin(&json, NULL);
 		json_object_begin(&json, "error");
@@ -53,18 +52,18 @@ static int complain(bool as_json, const char *attempt, const char *on, int error
 
 static int drop_capabilities(void)
 {
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	const struct __user_cap_data_struct none[2] = { 0 };
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	const struct __user_cap_data_struct none[2] = {0};
 
 	return syscall(SYS_capset, &header, none) < 0 ? neg_errno() : 0;
 }
 
 static int status(bool as_json)
 {
-	CLEANUP(facts_done) struct facts facts = { .cmdline.cap = FACTS_FILE_MAX,
-						   .mounts.cap = FACTS_FILE_MAX,
-						   .started_from.cap = 4096 };
-	AUTO_BUF struct buf out = { .cap = OUTPUT_MAX };
+	CLEANUP(facts_done)
+	struct facts facts = {
+	    .cmdline.cap = FACTS_FILE_MAX, .mounts.cap = FACTS_FILE_MAX, .started_from.cap = 4096};
+	AUTO_BUF struct buf out = {.cap = OUTPUT_MAX};
 	struct verdict verdict;
 	const char *what = "";
 	int r = facts_collect(&facts, &what);
@@ -93,10 +92,10 @@ static int status(bool as_json)
 int main(int argc, char **argv)
 {
 	static const struct option names[] = {
-		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },
-		{ 0 },
+	    {"json", no_argument, NULL, 'j'},
+	    {"help", no_argument, NULL, 'h'},
+	    {"version", no_argument, NULL, 'V'},
+	    {0},
 	};
 	bool as_json = false;
 	int option;

@@ -16,10 +16,10 @@
 
 /* All that is read, as the kernel gave it. Nothing of it is judged yet. */
 struct facts {
-	struct buf cmdline, mounts; /* /proc/cmdline, /proc/self/mountinfo */
-	struct buf started_from;    /* what init noted of the disk */
-	int mapper_error;	    /* why device-mapper cannot be asked, or 0 */
-	int root_error;		    /* why it does not tell of lethe-root, or 0 */
+	struct buf cmdline, mounts;    /* /proc/cmdline, /proc/self/mountinfo */
+	struct buf started_from;       /* what init noted of the disk */
+	int mapper_error;              /* why device-mapper cannot be asked, or 0 */
+	int root_error;                /* why it does not tell of lethe-root, or 0 */
 	struct dm_state table, status; /* lethe-root's */
 	bool has_disk;
 	struct block_disk disk; /* what is below lethe-medium now: the disk, or memory (loop) */
@@ -44,11 +44,11 @@ MUST_CHECK int origin_parse(const char *text, struct origin *ret_origin);
 struct verdict {
 	bool verified;
 	char reason[REASON_MAX]; /* why it is not; "" if it is */
-	bool laboratory;	 /* a laboratory layer is part of the system */
+	bool laboratory;         /* a laboratory layer is part of the system */
 	bool in_ram;
-	bool stops_at_corruption; /* the kernel stops rather than giving an error */
+	bool stops_at_corruption;         /* the kernel stops rather than giving an error */
 	char root_hash[VERITY_HASH_TEXT]; /* the one of the command line; "" without one */
-	struct origin medium;	 /* "" where not known */
+	struct origin medium;             /* "" where not known */
 	bool present;
 };
 

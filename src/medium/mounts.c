@@ -19,7 +19,7 @@ static size_t split(const char *line, size_t len, struct word words[static WORDS
 		const char *blank = memchr(line, ' ', len);
 		size_t word_len = blank ? (size_t)(blank - line) : len;
 
-		words[count++] = (struct word){ line, word_len };
+		words[count++] = (struct word){line, word_len};
 		line += word_len + (blank != NULL);
 		len -= word_len + (blank != NULL);
 	}
@@ -40,10 +40,11 @@ static int copy_word(const struct word *word, char *text, size_t size)
 	return 0;
 }
 
-/* ID PARENT MAJOR:MINOR ROOT WHERE OPTIONS [TAG]... - TYPE SOURCE SUPER; see proc_pid_mountinfo(5) */
+/* ID PARENT MAJOR:MINOR ROOT WHERE OPTIONS [TAG]... - TYPE SOURCE SUPER; see proc_pid_mountinfo(5)
+ */
 static int read_entry(const struct word *words, size_t count, struct mount_entry *ret_entry)
 {
-	struct mount_entry entry = { 0 };
+	struct mount_entry entry = {0};
 	size_t dash = 6;
 	int r;
 
@@ -90,7 +91,7 @@ int mounts_option(const char *options, const char *name, char *value, size_t siz
 
 		if (len >= name_len && memcmp(options, name, name_len) == 0 &&
 		    (len == name_len || options[name_len] == '=')) {
-			struct word word = { options + name_len, len - name_len };
+			struct word word = {options + name_len, len - name_len};
 
 			if (word.len > 0) {
 				word.text++;

@@ -21,9 +21,10 @@ void print_text(const struct verdict *verdict, struct buf *out)
 		buf_puts(out, "LABORATORY: a laboratory layer changes this system.\n");
 	if (verdict->verified) {
 		buf_puts(out, "Verified: every block is verified when it is read");
-		buf_printf(out, "%s.\n", verdict->stops_at_corruption
-						 ? "; at one that is wrong the computer stops"
-						 : "");
+		buf_printf(out, "%s.\n",
+			   verdict->stops_at_corruption
+			       ? "; at one that is wrong the computer stops"
+			       : "");
 		buf_printf(out, "Root hash: %s.\n", verdict->root_hash);
 	} else {
 		buf_printf(out, "Not verified: %s.\n", verdict->reason);
@@ -35,7 +36,7 @@ void print_text(const struct verdict *verdict, struct buf *out)
 
 void print_json(const struct verdict *verdict, struct buf *out)
 {
-	struct json json = { .out = out };
+	struct json json = {.out = out};
 
 	json_object_begin(&json, NULL);
 	json_object_begin(&json, "medium");

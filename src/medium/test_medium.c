@@ -18,7 +18,7 @@
 #define LINE_IMAGE                                                                                 \
 	"30 29 253:1 / /run/lethe/root ro,nosuid,nodev - squashfs /dev/dm-1 ro,errors=continue\n"
 #define LINE_ROOT_OF(layers)                                                                       \
-	"29 1 0:30 / / rw,relatime shared:1 - overlay overlay rw,lowerdir=" layers                  \
+	"29 1 0:30 / / rw,relatime shared:1 - overlay overlay rw,lowerdir=" layers                 \
 	",upperdir=/run/lethe/overlay/upper,workdir=/run/lethe/overlay/work,uuid=on\n"
 #define LINE_ROOT LINE_ROOT_OF("/run/lethe/root")
 
@@ -32,20 +32,17 @@ static int setup(void **state)
 	buf_puts(&facts->cmdline, "quiet lethe.roothash=" HASH " lethe.blocks=100\n");
 	buf_puts(&facts->mounts, LINE_PROC LINE_ROOT LINE_IMAGE);
 	buf_puts(&facts->started_from, "device=sda\nbus=usb\nmodel=A stick\nsequence=7\n");
-	facts->table = (struct dm_state){ .dev = makedev(253, 1),
-					  .readonly = true,
-					  .targets = 1,
-					  .length = 800,
-					  .type = "verity",
-					  .params = TABLE };
+	facts->table = (struct dm_state){.dev = makedev(253, 1),
+					 .readonly = true,
+					 .targets = 1,
+					 .length = 800,
+					 .type = "verity",
+					 .params = TABLE};
 	facts->status = facts->table;
 	snprintf(facts->status.params, sizeof(facts->status.params), "V");
 	facts->has_disk = true;
-	facts->disk = (struct block_disk){ .name = "sda",
-					   .bus = "usb",
-					   .model = "A stick",
-					   .sectors = 1000,
-					   .sequence = 7 };
+	facts->disk = (struct block_disk){
+	    .name = "sda", .bus = "usb", .model = "A stick", .sectors = 1000, .sequence = 7};
 	facts->has_origin = true;
 	facts->origin = facts->disk;
 	*state = facts;
@@ -77,7 +74,7 @@ static void expect_denied(const struct facts *facts, const char *reason)
 
 static void test_good(void **state)
 {
-	AUTO_BUF struct buf out = { .cap = 4096 };
+	AUTO_BUF struct buf out = {.cap = 4096};
 	struct verdict verdict;
 
 	judge(*state, &verdict);
@@ -86,12 +83,11 @@ static void test_good(void **state)
 	assert_true(verdict.present && verdict.stops_at_corruption);
 	assert_false(verdict.laboratory || verdict.in_ram);
 	print_json(&verdict, &out);
-	assert_string_equal(
-		buf_text(&out),
-		"{\"medium\":{\"device\":\"sda\",\"bus\":\"usb\",\"model\":\"A stick\","
-		"\"present\":true},\"mode\":\"medium\",\"verified\":true,"
-		"\"stops_at_corruption\":true,\"laboratory\":false,"
-		"\"root_hash\":\"" HASH "\",\"reason\":\"\"}\n");
+	assert_string_equal(buf_text(&out),
+			    "{\"medium\":{\"device\":\"sda\",\"bus\":\"usb\",\"model\":\"A stick\","
+			    "\"present\":true},\"mode\":\"medium\",\"verified\":true,"
+			    "\"stops_at_corruption\":true,\"laboratory\":false,"
+			    "\"root_hash\":\"" HASH "\",\"reason\":\"\"}\n");
 }
 
 static void test_laboratory(void **state)
@@ -154,16 +150,16 @@ static void test_table(void **state)
 	struct facts *facts = *state;
 	const struct dm_state good = facts->table;
 	static const char *const wrong[] = {
-		"1 253:0 253:0 4096 4096 100 101 sha256 " OTHER " " SALT " 1 panic_on_corruption",
-		"1 253:0 253:0 4096 4096 100 101 sha256 " HASH " " SALT " 1 ignore_corruption",
-		"1 253:0 253:0 4096 4096 100 101 sha256 " HASH " " SALT
-		" 2 panic_on_corruption ignore_zero_blocks",
-		"1 253:0 253:0 4096 4096 99 101 sha256 " HASH " " SALT,
-		"1 253:0 253:0 4096 4096 100 101 sha1 " HASH " " SALT,
-		"1 253:0 253:9 4096 4096 100 101 sha256 " HASH " " SALT,
-		"0 253:0 253:0 4096 4096 100 101 sha256 " HASH " " SALT,
-		"1 253:0 253:0 4096 4096 100 101 sha256 " HASH " -",
-		"",
+	    "1 253:0 253:0 4096 4096 100 101 sha256 " OTHER " " SALT " 1 panic_on_corruption",
+	    "1 253:0 253:0 4096 4096 100 101 sha256 " HASH " " SALT " 1 ignore_corruption",
+	    "1 253:0 253:0 4096 4096 100 101 sha256 " HASH " " SALT
+	    " 2 panic_on_corruption ignore_zero_blocks",
+	    "1 253:0 253:0 4096 4096 99 101 sha256 " HASH " " SALT,
+	    "1 253:0 253:0 4096 4096 100 101 sha1 " HASH " " SALT,
+	    "1 253:0 253:9 4096 4096 100 101 sha256 " HASH " " SALT,
+	    "0 253:0 253:0 4096 4096 100 101 sha256 " HASH " " SALT,
+	    "1 253:0 253:0 4096 4096 100 101 sha256 " HASH " -",
+	    "",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
@@ -248,7 +244,7 @@ static void test_in_ram(void **state)
 	struct facts *facts = *state;
 	struct verdict verdict;
 
-	facts->disk = (struct block_disk){ .name = "loop0", .bus = "other", .sectors = 900 };
+	facts->disk = (struct block_disk){.name = "loop0", .bus = "other", .sectors = 900};
 	judge(facts, &verdict);
 	assert_true(verdict.verified && verdict.in_ram && verdict.present);
 	assert_string_equal(verdict.medium.device, "sda");
@@ -266,10 +262,13 @@ static void test_in_ram(void **state)
 static void test_origin(void **state)
 {
 	static const char *const wrong[] = {
-		"", "device=sda\n", "device=sda\nbus=usb\nmodel=\nsequence=x\n",
-		"device=sda\nbus=usb\nmodel=\nsequence=1", "device=sda\nbus=usb\nmodel=\nsequence=1\n\n",
-		"device=0123456789012345678901234567890123456789\nbus=usb\nmodel=\nsequence=1\n",
-		"bus=usb\ndevice=sda\nmodel=\nsequence=1\n",
+	    "",
+	    "device=sda\n",
+	    "device=sda\nbus=usb\nmodel=\nsequence=x\n",
+	    "device=sda\nbus=usb\nmodel=\nsequence=1",
+	    "device=sda\nbus=usb\nmodel=\nsequence=1\n\n",
+	    "device=0123456789012345678901234567890123456789\nbus=usb\nmodel=\nsequence=1\n",
+	    "bus=usb\ndevice=sda\nmodel=\nsequence=1\n",
 	};
 	struct origin origin;
 
@@ -286,8 +285,8 @@ static void test_mounts(void **state)
 
 	/* As many tags as there are, or none; cut lines are no entries. */
 	assert_int_equal(mounts_find("1 0 8:1 / /a rw - ext4 /dev/x ro\n", "/a", &entry), 0);
-	assert_int_equal(mounts_find("1 0 8:1 / /a rw shared:1 master:2 - ext4 /dev/x ro\n", "/a",
-				     &entry), 0);
+	assert_int_equal(
+	    mounts_find("1 0 8:1 / /a rw shared:1 master:2 - ext4 /dev/x ro\n", "/a", &entry), 0);
 	assert_string_equal(entry.type, "ext4");
 	assert_string_equal(entry.super, "ro");
 	assert_int_equal(entry.dev, makedev(8, 1));
@@ -304,18 +303,18 @@ static void test_mounts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_good, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_laboratory, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_layers, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_image, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_table, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_table_without_panic, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_status, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_cmdline, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_medium_gone, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_in_ram, setup, teardown),
-		cmocka_unit_test(test_origin),
-		cmocka_unit_test(test_mounts),
+	    cmocka_unit_test_setup_teardown(test_good, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_laboratory, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_layers, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_image, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_table, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_table_without_panic, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_status, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_cmdline, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_medium_gone, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_in_ram, setup, teardown),
+	    cmocka_unit_test(test_origin),
+	    cmocka_unit_test(test_mounts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -126,7 +126,7 @@ static int report(const struct options *options)
 {
 	CLEANUP(torctl_closep) struct torctl *torctl = NULL;
 	AUTO_CLOSE int cookie = -EBADF;
-	struct tor_status status;
+	struct tor_status status = {0};
 	const char *step = options->socket;
 	int r = torctl_open(options->socket, options->seconds * 1000, &torctl), boxed;
 

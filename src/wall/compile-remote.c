@@ -152,7 +152,7 @@ static void lan_ports_set(struct compile *compile, enum policy_protocol protocol
 	for (size_t i = 0; i < lan->except_count; i++)
 		if (lan->except[i].protocol == protocol)
 			count += lan->except[i].port_count;
-	except = calloc(count, sizeof(*except));
+	except = calloc(count + 1, sizeof(*except));
 	if (!except) {
 		compile->error = -ENOMEM;
 		return;

@@ -85,8 +85,8 @@ def _answers(frame: Frame) -> str:
     return "groups" if data[23] == 2 else ""
 
 
-ANSWERS = {"arp reply", "echo reply", "time", "unreachable 3", "unreachable 2", "too late", "reset 22",
-           "reset 9050", "echo6 reply", "neighbour", "groups", "groups6"}  # fmt: skip
+ANSWERS = {"arp reply", "echo reply", "time", "unreachable 3", "unreachable 2", "too late",
+           "reset 22", "reset 9050", "echo6 reply", "neighbour", "groups", "groups6"}  # fmt: skip
 
 
 def test_an_unprotected_neighbour_answers_everything(hostile_lab: Lab) -> None:

@@ -76,7 +76,8 @@ class Card:
 
 def _open_tap(device: str) -> int:
     descriptor = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
-    fcntl.ioctl(descriptor, _TUNSETIFF, struct.pack("16sH22x", device.encode(), _TAP_WITHOUT_HEADER))
+    request = struct.pack("16sH22x", device.encode(), _TAP_WITHOUT_HEADER)
+    fcntl.ioctl(descriptor, _TUNSETIFF, request)
     return descriptor
 
 
@@ -133,7 +134,9 @@ def test_only_a_ports_name_is_taken(small: Lab, name: str) -> None:
         small.vm_port(name).__enter__()
 
 
-@pytest.mark.parametrize("address", [names.ROUTER_ADDRESS, names.PRINTER_ADDRESS, names.HOST_ADDRESS])
+@pytest.mark.parametrize(
+    "address", [names.ROUTER_ADDRESS, names.PRINTER_ADDRESS, names.HOST_ADDRESS]
+)
 def test_neighbours_answer(small: Lab, address: str) -> None:
     wanted = _ARP_REPLY
     with _card(small) as card:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "lab")]
+sys.path[:0] = [str(HERE), str(HERE / "agent"), str(HERE.parent / "lab")]
 
 from labkit.lab import Lab  # noqa: E402
 from vmkit import boot, evidence, media, snapshot  # noqa: E402
@@ -109,15 +109,14 @@ def prompt_spec(iso: Path) -> Spec:
 
 
 @pytest.fixture(scope="session")
-def prompt_state(prompt_spec: Spec, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def prompt_state(prompt_spec: Spec) -> Iterator[Path]:
     """The saved state of prompt_spec at the prompt, for start(prompt_spec, saved=...)."""
-    directory = tmp_path_factory.mktemp("prompt")
-    state = directory / "state"
-    with Machine(prompt_spec, directory) as machine:
-        boot.wait_prompt(machine)
-        snapshot.save(machine, state)
-    yield state
-    state.unlink()
+    with evidence.shared("prompt") as directory:
+        state = directory / "state"
+        with evidence.watched(Machine(prompt_spec, directory)) as machine:
+            boot.wait_prompt(machine)
+            snapshot.save(machine, state)
+        yield state
 
 
 @pytest.fixture

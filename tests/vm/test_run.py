@@ -11,12 +11,13 @@ import subprocess
 import termios
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from labkit import names
 from labkit.lab import LabError
-from vmkit import console, start, tour
+from vmkit import boot, console, serial, start, tour
 
 RUN = names.SOURCE_ROOT / "run"
 
@@ -87,17 +88,23 @@ def _receive(line: socket.socket, wanted: bytes) -> None:
         data += line.recv(len(wanted) - len(data))
 
 
-def test_the_console_carries_keys_and_words_and_accepts_the_layer():
+def _receive_last(line: socket.socket, wanted: bytes) -> None:
+    """After answers that were on their way already."""
+    data = b""
+    while not data.endswith(wanted):
+        data += line.recv(64)
+    assert data.removesuffix(wanted).replace(b"laboratory\r", b"") == b""
+
+
+def test_the_console_carries_keys_and_words_and_accepts_the_layer(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(console, "_AGAIN_SECONDS", 0.2)
     ours, machine = socket.socketpair()
     person, terminal = pty.openpty()
     before = termios.tcgetattr(terminal)
-    times = []
-
-    def offered() -> bytes:
-        times.append(1)
-        return b"laboratory\r"
-
-    board = console.Console(ours, terminal, terminal, offered)
+    told: list[int] = []
+    board = console.Console(ours, terminal, terminal, lambda: told.append(1))
     left: list[bool] = []
     raw = threading.Event()
 
@@ -112,17 +119,18 @@ def test_the_console_carries_keys_and_words_and_accepts_the_layer():
     machine.sendall(b"Lethe: a laboratory layer. Type labo")
     _read_until(person, b"labo")
     machine.sendall(b"ratory and Enter to use it\r\n")
-    _receive(machine, b"laboratory\r")
-    _read_until(person, b"to use it\r\n")
+    _receive(machine, b"laboratory\r" * 2)  # what was not heard is typed again
+    machine.sendall(b"laboratory\r\nLethe: LABORATORY: in use\r\n")
+    _read_until(person, b"in use\r\n")
     machine.sendall(b"Type laboratory and Enter\r\n")  # said again, it is not answered again
     _read_until(person, b"Enter\r\n")
     os.write(person, b"\x03ls\r")  # Ctrl-C is the machine's
-    _receive(machine, b"\x03ls\r")
+    _receive_last(machine, b"\x03ls\r")
     board.notes.add("Tor is connected")
     _read_until(person, b"Tor is connected")
     os.write(person, console.LEAVE)
     thread.join(30)
-    assert left == [True] and times == [1]
+    assert left == [True] and told == [1]
     assert termios.tcgetattr(terminal) == before
 
 
@@ -132,6 +140,45 @@ def test_the_console_ends_with_the_machine():
     board = console.Console(ours, keys, screen)
     machine.close()
     assert board.run() is False
+
+
+@pytest.mark.parametrize(("deaf", "said", "taken"), [
+    (0, "laboratory\r\nLethe: LABORATORY: this system is changed\r\n", True),
+    (1, "laboratory\r\nLethe: LABORATORY: this system is changed\r\n", True),
+    (0, "Lethe: starting without the laboratory layer\r\n", False),
+    (0, "laboratory\r\nLethe stopped: cannot read the laboratory layer\r\n", False),
+])  # fmt: skip
+def test_the_layer_is_accepted_or_it_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deaf: int, said: str, taken: bool
+):
+    """@deaf: so many times init does not hear what is typed."""
+    monkeypatch.setattr(boot, "_HEARD_DEADLINE", 0.2)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(tmp_path / "serial"))
+    listener.listen()
+
+    def play() -> None:
+        connection = listener.accept()[0]
+        connection.sendall(b"Lethe: a layer. Type laboratory and Enter to use it.\r\n")
+        for _ in range(deaf + 1):
+            _receive(connection, b"laboratory\r")
+        connection.sendall(said.encode())
+        while connection.recv(64):
+            pass
+
+    player = threading.Thread(target=play)
+    player.start()
+    console_line = serial.Serial(tmp_path / "serial", tmp_path / "log")
+    machine = SimpleNamespace(serial=console_line)
+    try:
+        if taken:
+            boot.accept_laboratory(machine, 30)
+        else:
+            with pytest.raises(RuntimeError, match="was offered, and then"):
+                boot.accept_laboratory(machine, 30)
+    finally:
+        console_line.close()
+        player.join()
 
 
 def test_a_signal_leaves_the_programs_in_order():

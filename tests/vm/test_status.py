@@ -13,7 +13,7 @@ import pytest
 from labagent import mapper
 from labkit import names
 from labkit.lab import Lab
-from vmkit import boot, guest_state, session, snapshot
+from vmkit import boot, evidence, guest_state, session, snapshot
 from vmkit.guest import Guest
 from vmkit.machine import Machine
 from vmkit.spec import Spec
@@ -43,35 +43,31 @@ class Status:
 
 
 def ask(machine: Machine) -> Status:
-    return Status(*boot.command(machine, "lethe status"))
+    return Status(*boot.command(machine, guest_state.STATUS))
 
 
 @dataclass(frozen=True)
 class Well:
-    """A machine of which all is well, saved; and what it said."""
+    """A machine with Tor connected, saved; and what it said."""
 
     spec: Spec
     state: Path
-    before: Status  # at the prompt
-    status: Status  # with Tor connected
+    status: Status
 
 
 @pytest.fixture(scope="module")
-def well(lab: Lab, iso: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Well]:
-    directory = tmp_path_factory.mktemp("well")
-    with lab.vm_port() as port:
+def well(lab: Lab, iso: Path) -> Iterator[Well]:
+    with evidence.shared("well") as directory, lab.vm_port() as port:
         computer = session.Computer(medium="usb")
         spec = session.spec_in_lab(lab, iso, computer, directory, port.device)
-        with Machine(spec, directory / "vm") as machine:
+        with evidence.watched(Machine(spec, directory / "vm")) as machine:
             boot.accept_laboratory(machine)
             boot.wait_prompt(machine)
-            before = ask(machine)
             with Guest(machine) as guest:
                 guest.wait_tor_connected()
             status = ask(machine)
             snapshot.save(machine, directory / "state")
-        yield Well(spec, directory / "state", before, status)
-    (directory / "state").unlink()
+        yield Well(spec, directory / "state", status)
 
 
 @pytest.fixture

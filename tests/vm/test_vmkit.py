@@ -130,7 +130,7 @@ def test_command_line_of_a_whole_computer() -> None:
     assert "if=none,id=medium,format=raw,file=/a,,b.iso,readonly=on" in drives
     assert "if=none,id=disk0,format=raw,file=/d" in drives
     assert "ide-cd,id=medium-device,drive=medium,bootindex=0" in option(line, "-device")
-    assert option(line, "-m") == ["512"]
+    assert option(line, "-m") == ["512"] and option(line, "-smp") == ["1"]
     assert option(line, "-fw_cfg") == ["name=opt/org.lethe.laboratory,file=/layer"]
     assert any(value.startswith("tap,id=net,ifname=p-vm") for value in option(line, "-netdev"))
     assert any(f"file={FILES.capture}" in value for value in option(line, "-object"))
@@ -158,7 +158,7 @@ def test_unknown_parts_are_refused(make: object) -> None:
 
 
 def test_the_probe_runs_where_guests_run() -> None:
-    assert accel.runs_guests("tcg")
+    assert accel.runs_guests("tcg", 120.0)
 
 
 def test_the_probe_fails_where_they_do_not(monkeypatch: pytest.MonkeyPatch) -> None:

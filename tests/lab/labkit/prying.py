@@ -26,9 +26,8 @@ TCP_PORTS = (22, 80, 631, names.TOR_SOCKS_PORT)
 
 def provocations(address: str, mac: str) -> dict[str, bytes]:
     """Frames by name, for one computer of the LAN."""
-    return (
-        {"arp": _arp(address, mac)} | _internet(address, mac) | _names(mac) | _ipv6(mac) | _link(mac)
-    )
+    found = {"arp": _arp(address, mac)} | _internet(address, mac)
+    return found | _names(mac) | _ipv6(mac) | _link(mac)
 
 
 def _internet(address: str, mac: str) -> dict[str, bytes]:

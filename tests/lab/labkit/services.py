@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The servers of all nodes, in one process: each socket is made in its node's namespace.
 
-Run as `python3 -m labkit.services LAB READY_DESCRIPTOR [--hostile] [--dhcp WORD,...]`; it writes one
-byte to the descriptor when everything listens.
+Run as `python3 -m labkit.services LAB READY_DESCRIPTOR [--hostile] [--dhcp WORD,...]`; it writes
+one byte to the descriptor when everything listens.
 """
 
 from __future__ import annotations

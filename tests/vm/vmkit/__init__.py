@@ -21,6 +21,10 @@ boot.py       known states of a boot: menu, init's sentences, prompt; commands o
 snapshot.py   a machine saved once and started again from there, many times
 media.py      images of disks and sticks: copies, damage, other systems' disks
 evidence.py   what is kept of a case that failed
+layer.py      the laboratory layer: what comes into the machine from outside
+guest.py      Guest: the machine as a host under test; runs things in it through the agent
+session.py    the image in a laboratory that is up, from power-on to the prompt
+tour.py, start.py, console.py   the programs tests/vm/tour and tests/vm/start
 
 Files in the machine's directory: serial.log (raw), qemu.log, frames.pcap, command, VARS.fd.
 vm.agent_socket is the UNIX socket of the virtio-serial port org.lethe.agent; one client at a time.

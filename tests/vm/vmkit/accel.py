@@ -48,8 +48,8 @@ def probe_sector() -> bytes:
     return sector.ljust(510, b"\0") + b"\x55\xaa"
 
 
-def runs_guests(accelerator: str) -> bool:
-    """Whether QEMU with @accelerator runs the tiny guest to its end."""
+def runs_guests(accelerator: str, deadline: float = _DEADLINE) -> bool:
+    """Whether QEMU with @accelerator runs the tiny guest to its end in @deadline seconds."""
     with tempfile.TemporaryDirectory() as directory:
         disk = Path(directory, "probe")
         disk.write_bytes(probe_sector().ljust(1 << 20, b"\0"))
@@ -59,7 +59,7 @@ def runs_guests(accelerator: str) -> bool:
         line += ["-drive", f"if=none,id=disk,format=raw,file={disk}", "-device", "ide-hd,drive=disk"]
         try:
             result = subprocess.run(line, stdin=subprocess.DEVNULL, capture_output=True,
-                                    timeout=_DEADLINE, check=False)
+                                    timeout=deadline, check=False)
         except subprocess.TimeoutExpired:
             return False
         return result.returncode == _SUCCESS

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import time
 from dataclasses import dataclass
 
 from .machine import Machine
@@ -12,6 +13,7 @@ from .serial import ConsoleClosed
 
 DEADLINE = 300.0  # s, for a whole boot under emulation while other things run
 COMMAND_DEADLINE = 120.0
+_HEARD_DEADLINE = 5.0
 
 PROMPT = r"^amnesia@[\w.-]+:[^\n]*\$ ?$"
 # Anything that takes commands: a prompt of any user or program, or a login that asks for a name.
@@ -79,9 +81,24 @@ def wait_prompt(machine: Machine, deadline: float = DEADLINE) -> str:
 
 
 def accept_laboratory(machine: Machine, deadline: float = DEADLINE) -> None:
-    """Wait for init's offer and take it."""
+    """Wait for init's offer and take it. RuntimeError if the machine goes on without the layer."""
     machine.serial.wait(OFFER, deadline)
-    machine.serial.type("laboratory\n")
+    taken, refused = r"^Lethe: LABORATORY:", r"^Lethe: starting without the laboratory layer"
+    end = time.monotonic() + deadline
+    typed = ""
+    while not typed:
+        # Init throws away what was typed before it listens, and that is a moment after it asks.
+        # What it hears is shown on the console.
+        machine.serial.type("laboratory\n")
+        try:
+            typed = machine.serial.wait(rf"^laboratory$|{taken}|{refused}", _HEARD_DEADLINE)[0]
+        except TimeoutError:
+            if time.monotonic() > end:
+                raise
+    if typed == "laboratory":
+        typed = machine.serial.wait(f"{taken}|{refused}|{STOPPED}|{PANIC}", deadline)[0]
+    if not typed.startswith("Lethe: LABORATORY:"):
+        raise RuntimeError(f"the laboratory layer was offered, and then: {typed}")
 
 
 def command(machine: Machine, line: str, timeout: float = COMMAND_DEADLINE) -> tuple[int, str]:

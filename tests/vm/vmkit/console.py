@@ -22,6 +22,11 @@ from .serial import Cleaner
 
 LEAVE = b"\x1d"  # Ctrl-]
 _TAIL = 4096
+_ANSWER = b"laboratory\r"
+_HEARD = r"\nlaboratory\n|LABORATORY: |starting without the laboratory layer"
+# Init throws away what was typed before it listens, and that is a moment after it asks; what it
+# hears is shown. After this many seconds without that, the answer is typed again.
+_AGAIN_SECONDS = 5.0
 
 
 class RawTerminal:
@@ -63,15 +68,16 @@ class Notes:
 class Console:
     """Between @keys and @screen (descriptors) and the machine, until it ends or Ctrl-] is typed.
 
-    @offered: called once, when the machine offers its laboratory layer; what it returns is typed.
+    @offered: called once, when the machine offers its laboratory layer, which is accepted then.
     """
 
     def __init__(self, line: socket.socket, keys: int, screen: int,
-                 offered: Callable[[], bytes] | None = None) -> None:
+                 offered: Callable[[], None] | None = None) -> None:
         self._line = line
         self._keys = keys
         self._screen = screen
         self._offered = offered
+        self._answering = False
         self._cleaner = Cleaner()
         self._tail = ""
         self.notes = Notes()
@@ -80,7 +86,9 @@ class Console:
         """False: the machine ended; True: the person left it."""
         watched = [self._line.fileno(), self._keys, self.notes.wake]
         while True:
-            ready = select.select(watched, [], [])[0]
+            ready = select.select(watched, [], [], _AGAIN_SECONDS if self._answering else None)[0]
+            if not ready:
+                self._line.sendall(_ANSWER)
             if self.notes.wake in ready:
                 for text in self.notes.take():
                     self._note(text)
@@ -100,11 +108,14 @@ class Console:
         if not data:
             return False
         self._write(data)
-        if self._offered:
+        if self._offered or self._answering:
             self._tail = (self._tail + self._cleaner.feed(data))[-_TAIL:]
-            if re.search(boot.OFFER, self._tail):
-                answer, self._offered = self._offered(), None
-                self._line.sendall(answer)
+        if self._offered and re.search(boot.OFFER, self._tail):
+            self._offered()
+            self._offered, self._answering = None, True
+            self._line.sendall(_ANSWER)
+        if self._answering and re.search(_HEARD, self._tail):
+            self._answering = False
         return True
 
     def _note(self, text: str) -> None:
@@ -134,11 +145,10 @@ def show(machine: Machine, keys: int, screen: int, in_lab: bool) -> None:
         guest = Guest(machine)
         console = Console(line, keys, screen)
 
-        def offered() -> bytes:
+        def offered() -> None:
             console.notes.add("the laboratory layer was accepted for you, by typing `laboratory`: "
                               "it brings the laboratory's Tor authorities and the test agent")
             threading.Thread(target=_await_tor, args=(guest, console.notes), daemon=True).start()
-            return b"laboratory\r"
 
         if in_lab:
             console = Console(line, keys, screen, offered)

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from .machine import Machine
@@ -48,3 +51,25 @@ def keep(case: str, report: str) -> Path:
 def drop(case: str) -> None:
     """A case that passed leaves nothing."""
     shutil.rmtree(directory(case), ignore_errors=True)
+
+
+@contextmanager
+def shared(name: str) -> Iterator[Path]:
+    """A directory for a machine that several cases start from. What it holds stays only if making
+    or using that machine failed."""
+    place = OUTPUT / f"shared-{name}-{os.getpid()}"
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    yield place
+    shutil.rmtree(place, ignore_errors=True)
+
+
+@contextmanager
+def watched(machine: Machine) -> Iterator[Machine]:
+    """@machine, started, and ended afterwards; with a picture of its screen if the block fails."""
+    with machine:
+        try:
+            yield machine
+        except BaseException:
+            take(machine)
+            raise

@@ -11,6 +11,8 @@ from .machine import Machine
 
 # What Lethe itself mounts from block devices, by device-mapper name or file system.
 OWN_MAPPINGS = {"lethe-medium", "lethe-root"}
+# An emulated machine with much else to do may take long to answer; none of this is about time.
+STATUS = "lethe status --wait=60"
 
 
 def boot_report(machine: Machine) -> dict[str, Any]:
@@ -20,7 +22,7 @@ def boot_report(machine: Machine) -> dict[str, Any]:
 
 def status_text(machine: Machine) -> str:
     """What `lethe status` shows; its exit status says whether all is well, and is not judged."""
-    return boot.command(machine, "lethe status")[1]
+    return boot.command(machine, STATUS)[1]
 
 
 def part(status: str, title: str) -> str:

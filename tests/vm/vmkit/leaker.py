@@ -9,8 +9,11 @@ leaker that did not run.
 
 from __future__ import annotations
 
+from labkit import names
+
 from . import layer
 
+OWN_ADDRESS, ROUTER = names.VM_ADDRESS, names.ROUTER_ADDRESS
 TARGET = ("198.51.100.80", 9)
 TRIES = "/run/lethe-leaker"
 REASONS = {
@@ -24,8 +27,8 @@ _PYTHON = "/opt/lethe-laboratory/bin/python3"
 _LIBRARIES = "/opt/lethe-laboratory/lib"
 
 _SOURCE = f'''\
-"""Usage: leaker ROUNDS (0: without end)."""
-import json, os, socket, struct, sys, time
+"""Usage: leaker ROUNDS [link]. 0 rounds: without end. With "link" it brings every device up."""
+import json, os, socket, struct, subprocess, sys, time
 
 TARGET, TRIES = {TARGET!r}, {TRIES!r}
 MARK = b"lethe leaker"
@@ -51,12 +54,22 @@ def udp(device):
 def ipv6(device):
     body = struct.pack("!HHHH", 40000, 9, 8 + len(MARK), 0) + MARK
     head = struct.pack("!IHBB", 6 << 28, len(body), 17, 64)
-    ends = socket.inet_pton(socket.AF_INET6, "fe80::1") + socket.inet_pton(socket.AF_INET6, "ff02::1")
-    raw(device, b"\\x33\\x33\\0\\0\\0\\1", 0x86DD, head + ends + body)
+    for end in "fe80::1", "ff02::1":
+        head += socket.inet_pton(socket.AF_INET6, end)
+    raw(device, b"\\x33\\x33\\0\\0\\0\\1", 0x86DD, head + body)
 
 
 def frame(device):
     raw(device, b"\\xff" * 6, 0x88B5, MARK.ljust(46, b"."))
+
+
+def bring_up(device):
+    for words in (
+        ["link", "set", device, "up"],
+        ["addr", "replace", {OWN_ADDRESS!r} + "/24", "dev", device],
+        ["route", "replace", "default", "via", {ROUTER!r}],
+    ):
+        subprocess.run(["ip", *words], check=False)
 
 
 tries = {{}}
@@ -67,6 +80,8 @@ while rounds == 0 or number < rounds:
     for _, device in socket.if_nameindex():
         if device == "lo":
             continue
+        if sys.argv[2:] == ["link"]:
+            bring_up(device)
         for way in (udp, ipv6, frame):
             try:
                 way(device)
@@ -93,12 +108,14 @@ Environment=LD_LIBRARY_PATH={_LIBRARIES}
 ExecStart={_PYTHON} -S -E {_PROGRAM} 0
 """
 
+# Without a filter the system brings no link up; the leaker does it itself.
+_LEAKER_OF_LINKS = _SERVICE.rstrip() + " link\n"
 _OPENED = """\
 [Unit]
 Description=The filter opened, for tests
 DefaultDependencies=no
 After=lethe-wall.service
-Before=NetworkManager.service
+Before=lethe-leaker.service
 
 [Service]
 Type=oneshot
@@ -113,7 +130,8 @@ def program() -> dict[str, layer.File | layer.Link]:
 
 def planted(opened: bool = False) -> dict[str, layer.File | layer.Link]:
     """Files of the layer: the leaker runs from early in the boot. @opened: with no filter."""
-    files = program() | layer.unit(_UNIT, _SERVICE, "sysinit.target")
+    service = _LEAKER_OF_LINKS if opened else _SERVICE
+    files = program() | layer.unit(_UNIT, service, "sysinit.target")
     if opened:
         files |= layer.unit("lethe-opened.service", _OPENED, "sysinit.target")
     return files

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 import shutil
 import subprocess
 import tempfile
@@ -30,7 +32,8 @@ class Machine:
         """@directory is made and used for the machine's files; what an earlier machine left there
         is replaced. @incoming: it starts from a saved state (snapshot.py)."""
         self.spec = spec
-        self.files = Files(directory.resolve(), Path(tempfile.mkdtemp(prefix="lethe-vm-")))
+        sockets = Path(tempfile.gettempdir(), f"lethe-vm-{os.getpid()}-{secrets.token_hex(4)}")
+        self.files = Files(directory.resolve(), sockets)
         self.line = specs.command_line(spec, self.files, accelerator(), incoming)
         self._process: subprocess.Popen[bytes] | None = None
         self._qmp: Qmp | None = None
@@ -178,6 +181,7 @@ class Machine:
 
     def _prepare(self) -> None:
         self.files.directory.mkdir(parents=True, exist_ok=True)
+        self.files.sockets.mkdir(mode=0o700)
         self.files.capture.unlink(missing_ok=True)
         if self.spec.firmware == "uefi":
             shutil.copyfile(specs.OVMF_VARS, self.files.variables)

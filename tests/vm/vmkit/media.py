@@ -107,10 +107,14 @@ def copy(image: Path, to: Path) -> Path:
     return to
 
 
-def flip(image: Path, position: int) -> None:
-    """Invert the lowest bit of one byte."""
-    before = read(image, Extent(position, 1))
-    write(image, position, bytes([before[0] ^ 1]))
+def flip(image: Path, *positions: int) -> None:
+    """Invert the lowest bit of each of these bytes."""
+    with image.open("r+b") as file:
+        for position in positions:
+            file.seek(position)
+            byte = file.read(1)
+            file.seek(position)
+            file.write(bytes([byte[0] ^ 1]))
 
 
 def blank(image: Path, extent: Extent) -> None:

@@ -170,7 +170,7 @@ def tcp(payload: bytes) -> Tcp:
     lengths, flags, _, _, urgent = struct.unpack_from("!BBHHH", payload, 12)
     head = (lengths >> 4) * 4
     if not _TCP_BYTES <= head <= len(payload):
-        raise Malformed(f"a TCP header of {head} bytes in a packet with {len(payload)} bytes for it")
+        raise Malformed(f"a TCP header of {head} bytes in a packet with {len(payload)} for it")
     options = _tcp_options(payload[_TCP_BYTES:head])
     return Tcp(source, destination, flags, lengths & 15, urgent, options, payload[head:])
 
