@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
 import os
@@ -125,6 +126,17 @@ def test_scratch_of_an_interrupted_build_is_gone(tmp_path: Path) -> None:
     (tmp_path / "work/left").write_text("")
     store.take(lambda text: None)
     assert list(store.work.iterdir()) == []
+
+
+def test_one_build_at_a_time(tmp_path: Path) -> None:
+    """Also where only the downloads are shared."""
+    one = cache.Cache(tmp_path / "one", tmp_path / "shared")
+    one.take(lambda text: None)
+    with (tmp_path / "shared/lock").open() as file:
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        one.close()
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def test_pruning_keeps_what_was_used_last(tmp_path: Path) -> None:

@@ -47,15 +47,16 @@ class Cache:
         for folder in (root, shared):
             folder.mkdir(parents=True, exist_ok=True, mode=0o755)
         self.work = root / "work"
-        self._lock = (root / "lock").open("w")
+        self._locks = [(folder / "lock").open("w") for folder in sorted({root, shared})]
 
     def take(self, say: Callable[[str], None]) -> None:
         """One build at a time; the scratch folder of an earlier, interrupted one is removed."""
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say(f"another build is using {self.root}; waiting for it")
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
+        for lock in self._locks:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                say(f"another build is using {Path(lock.name).parent}; waiting for it")
+                fcntl.flock(lock, fcntl.LOCK_EX)
         if self.work.exists():
             shutil.rmtree(self.work)
         self.work.mkdir()
@@ -94,7 +95,8 @@ class Cache:
     def close(self) -> None:
         if self.work.exists():
             shutil.rmtree(self.work)
-        self._lock.close()
+        for lock in self._locks:
+            lock.close()
 
 
 def prune(folder: Path, keep: int) -> None:

@@ -13,7 +13,7 @@ from .toolchain import Toolchain
 
 PROGRAMS = {"init": "init", "sbin/lethe-wall": "lethe-wall"}  # there: in usr/lib/lethe/initramfs
 FOLDERS = ("dev", "lib", "lib/lethe", "lib/lethe/modules", "newroot", "proc", "run", "sbin", "sys")
-COMPRESSION = ("zstd", "-19", "--no-progress", "--quiet", "--single-thread", "--force")
+COMPRESSION = ("zstd", "-12", "--no-progress", "--quiet", "--single-thread", "--force")
 
 
 def module_data(path: Path) -> bytes:

@@ -59,9 +59,13 @@ def copy_tree(root: Path, target: Path, umask: int) -> None:
             place.chmod((0o777 if sources.mode_of(source) == 0o755 else 0o666) & ~umask)
 
 
+def tree_of(how: Circumstances, folder: Path) -> Path:
+    return folder / f"tree-of-{how.name}"
+
+
 def build(root: Path, how: Circumstances, folder: Path, share: Path, passed: Sequence[str]) -> Path:
-    """One build; returns its ISO."""
-    source = folder / f"tree-of-{how.name}"
+    """One build of a copy of the tree; returns its ISO."""
+    source = tree_of(how, folder)
     copy_tree(root, source, how.umask)
     out = folder / f"out-{how.name}"
     print(f"the {how.name} build, in {source}:", flush=True)
@@ -119,7 +123,10 @@ def compare_builds(root: Path, folder: Path, share: Path, passed: Sequence[str])
     runner = Runner(folder / "archive.log", lambda line: None)
     where = mirrors.choose(mirrors.sources_of_host())
     print(archive.Archive(runner, share / "apt", share / "pool", where).update(False), flush=True)
-    isos = (build(root, FIRST, folder, share, passed), build(root, SECOND, folder, share, passed))
+    # The second tree is copied from the first copy: who works in the checkout meanwhile does not
+    # make a difference.
+    isos = (build(root, FIRST, folder, share, passed),
+            build(tree_of(FIRST, folder), SECOND, folder, share, passed))
     hashes = [hash_of_file(iso) for iso in isos]
     print(f"{hashes[0]}  first\n{hashes[1]}  second")
     if hashes[0] == hashes[1]:

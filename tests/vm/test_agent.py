@@ -186,8 +186,8 @@ def test_a_call_that_is_over_leaves_no_process(guest: Guest):
         guest.call(subprocess.call, ["sleep", "4711"], timeout=0.5)
 
     def is_there() -> bool:
-        words = [pathlib.Path(f"/proc/{pid}/cmdline") for pid in os.listdir("/proc") if pid.isdigit()]
-        return any(b"sleep\x004711\x00" == _read(path) for path in words)
+        lines = pathlib.Path("/proc").glob("[0-9]*/cmdline")
+        return any(_read(path) == b"sleep\x004711\x00" for path in lines)
 
     deadline = time.monotonic() + 30
     while is_there() and time.monotonic() < deadline:

@@ -60,8 +60,7 @@ def test_stick_is_not_written(start: Starter, iso: Path, place: Path) -> None:
     machine = start(Spec(medium=Medium(stick, "usb", writable=True)))
     boot.wait_prompt(machine)
     assert_verified(machine)
-    machine.power_button()
-    machine.wait_end(boot.DEADLINE)
+    machine.power_off(boot.DEADLINE)
     assert media.sha256(stick) == before
 
 
@@ -119,8 +118,7 @@ def test_disks_are_untouched(start: Starter, iso: Path, place: Path) -> None:
     partitions = guest_state.output(machine, "ls /sys/class/block").split()
     assert "sda4" in partitions or "sdb4" in partitions, "the guest does not see the disk"
     assert guest_state.foreign_use(machine) == []
-    machine.power_button()
-    machine.wait_end(boot.DEADLINE)
+    machine.power_off(boot.DEADLINE)
     assert (media.sha256(foreign), media.sha256(older)) == before
 
 
@@ -142,8 +140,7 @@ def test_use_of_a_disk_is_seen(start: Starter, iso: Path, place: Path) -> None:
         guest.call(mapper.create, "old-home", 8192, "linear", f"{disk}2 2048")
     found = guest_state.foreign_use(machine)
     assert set(found) - set(clean) == {f"swap: {disk}1", "mapping: old-home"}
-    machine.power_button()
-    machine.wait_end(boot.DEADLINE)
+    machine.power_off(boot.DEADLINE)
     assert media.sha256(foreign) != before
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The command ./run: what it takes, what it refuses, and that its console gives keys and takes words."""
+"""The command ./run: what it takes and refuses, and what its console does."""
 
 from __future__ import annotations
 

@@ -23,6 +23,7 @@ __all__ = ["Files", "Kernel", "Machine", "Medium", "Nic", "Spec"]
 
 START_DEADLINE = 60.0  # s, for QEMU itself
 POLL_INTERVAL = 0.02
+PRESS_AGAIN = 15.0  # s
 
 
 class Machine:
@@ -148,6 +149,22 @@ class Machine:
 
     def power_button(self) -> None:
         self.qmp.command("system_powerdown")
+
+    def power_off(self, timeout: float) -> None:
+        """Press the power button until the computer is off: a press is lost while the system that
+        starts does not listen yet, and a person presses again."""
+        end = time.monotonic() + timeout
+        while True:
+            try:
+                self.power_button()
+            except QmpClosed:
+                pass  # off at last
+            left = end - time.monotonic()
+            try:
+                return self.wait_end(max(0.0, min(left, PRESS_AGAIN)))
+            except TimeoutError:
+                if left <= PRESS_AGAIN:
+                    raise
 
     def wait_end(self, timeout: float) -> None:
         """Wait until the computer is off (or would restart: QEMU ends then, too)."""

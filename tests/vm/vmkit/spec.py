@@ -141,7 +141,8 @@ def command_line(spec: Spec, files: Files, accelerator: str, incoming: bool = Fa
     has its console before the first byte. @incoming: it waits for a saved state."""
     line = _inside_namespace(spec.nic) + [QEMU, "-name", "lethe", "-nodefaults", "-no-user-config"]
     line += ["-machine", "q35", "-accel", accelerator, "-cpu", "max"]
-    line += ["-smp", str(spec.cpus or sound_cpus(accelerator)), "-m", str(spec.memory), "-S", "-no-reboot"]
+    line += ["-smp", str(spec.cpus or sound_cpus(accelerator)), "-m", str(spec.memory)]
+    line += ["-S", "-no-reboot"]
     line += ["-display", spec.display, "-device", "VGA", "-rtc", "base=utc"]
     line += ["-qmp", f"unix:{_path(files.qmp)},server=on,wait=off"]
     line += _firmware(spec, files) + _ports(files) + _buses() + _media(spec) + _network(spec, files)

@@ -44,8 +44,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         prog="start", description="Boot the image in QEMU, its serial console in this terminal. "
         "Ctrl-] leaves; the machine is switched off then.")
     parser.add_argument("--net", choices=("lab", "real"), default="lab",
-                        help="its network: a laboratory that is up, or this computer's own, through "
-                        "QEMU's user-mode network (default: %(default)s)")
+                        help="its network: a laboratory that is up, or this computer's own, "
+                        "through QEMU's user-mode network (default: %(default)s)")
     parser.add_argument("--name", default=names.DEFAULT_LAB, help="the lab (default: %(default)s)")
     parser.add_argument("--window", action="store_true", help="show its screen in a window")
     tour.add_computer(parser)
@@ -55,14 +55,15 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
 def window() -> str:
     """QEMU's name for a window that can be shown here. LabError: none can."""
     if not os.environ.get("DISPLAY") and not os.environ.get("WAYLAND_DISPLAY"):
-        raise LabError("--window: there is no display (neither DISPLAY nor WAYLAND_DISPLAY is set); "
-                       "without --window the machine's console is in this terminal")
+        raise LabError("--window: there is no display (neither DISPLAY nor WAYLAND_DISPLAY is "
+                       "set); without --window the machine's console is in this terminal")
     listed = subprocess.run([QEMU, "-display", "help"], capture_output=True, text=True,
                             timeout=60, check=False).stdout.split()  # fmt: skip
     for kind in _WINDOWS:
         if kind in listed:
             return kind
-    raise LabError("--window: this QEMU cannot open a window; the package qemu-system-gui adds that")
+    raise LabError("--window: this QEMU cannot open a window; the package qemu-system-gui adds "
+                   "that")
 
 
 def run(arguments: argparse.Namespace, display: str) -> None:

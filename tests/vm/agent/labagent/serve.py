@@ -5,9 +5,9 @@ A line is a message, in both directions: JSON, so that whoever comes in the midd
 one. The tests name a session when they connect, and every answer repeats it: what belongs to an
 earlier connection, or to the time before a snapshot was taken, is recognised and passed over.
 
-    {"session": S, "kind": "hello"}                              {"session": S, "kind": "ready"}
+    {"session": S, "kind": "hello"}                             {"session": S, "kind": "ready"}
     {"session": S, "kind": "call", "id": N, "user": "amnesia",
-     "namespace": "host", "timeout": 60, "pickle": "..."}        {"session": S, "id": N, "answer": A}
+     "namespace": "host", "timeout": 60, "pickle": "..."}       {"session": S, "id": N, "answer": A}
 
 A request is a pickled function and its arguments: the tests are trusted, this machine is not. So
 an answer A is {"ok": VALUE} or {"error": ERROR}, as values.py writes them.
