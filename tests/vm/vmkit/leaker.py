@@ -9,11 +9,8 @@ leaker that did not run.
 
 from __future__ import annotations
 
-from labkit import names
-
 from . import layer
 
-OWN_ADDRESS, ROUTER = names.VM_ADDRESS, names.ROUTER_ADDRESS
 TARGET = ("198.51.100.80", 9)
 TRIES = "/run/lethe-leaker"
 REASONS = {
@@ -27,8 +24,8 @@ _PYTHON = "/opt/lethe-laboratory/bin/python3"
 _LIBRARIES = "/opt/lethe-laboratory/lib"
 
 _SOURCE = f'''\
-"""Usage: leaker ROUNDS [link]. 0 rounds: without end. With "link" it brings every device up."""
-import json, os, socket, struct, subprocess, sys, time
+"""Usage: leaker ROUNDS (0: without end)."""
+import json, os, socket, struct, sys, time
 
 TARGET, TRIES = {TARGET!r}, {TRIES!r}
 MARK = b"lethe leaker"
@@ -63,15 +60,6 @@ def frame(device):
     raw(device, b"\\xff" * 6, 0x88B5, MARK.ljust(46, b"."))
 
 
-def bring_up(device):
-    for words in (
-        ["link", "set", device, "up"],
-        ["addr", "replace", {OWN_ADDRESS!r} + "/24", "dev", device],
-        ["route", "replace", "default", "via", {ROUTER!r}],
-    ):
-        subprocess.run(["ip", *words], check=False)
-
-
 tries = {{}}
 rounds = int(sys.argv[1])
 number = 0
@@ -80,8 +68,6 @@ while rounds == 0 or number < rounds:
     for _, device in socket.if_nameindex():
         if device == "lo":
             continue
-        if sys.argv[2:] == ["link"]:
-            bring_up(device)
         for way in (udp, ipv6, frame):
             try:
                 way(device)
@@ -108,33 +94,15 @@ Environment=LD_LIBRARY_PATH={_LIBRARIES}
 ExecStart={_PYTHON} -S -E {_PROGRAM} 0
 """
 
-# Without a filter the system brings no link up; the leaker does it itself.
-_LEAKER_OF_LINKS = _SERVICE.rstrip() + " link\n"
-_OPENED = """\
-[Unit]
-Description=The filter opened, for tests
-DefaultDependencies=no
-After=lethe-wall.service
-Before=lethe-leaker.service
-
-[Service]
-Type=oneshot
-ExecStart=/usr/sbin/lethe-wall open --yes
-"""
-
 
 def program() -> dict[str, layer.File | layer.Link]:
     """The program alone, for once()."""
     return {_PROGRAM: layer.File(_SOURCE)}
 
 
-def planted(opened: bool = False) -> dict[str, layer.File | layer.Link]:
-    """Files of the layer: the leaker runs from early in the boot. @opened: with no filter."""
-    service = _LEAKER_OF_LINKS if opened else _SERVICE
-    files = program() | layer.unit(_UNIT, service, "sysinit.target")
-    if opened:
-        files |= layer.unit("lethe-opened.service", _OPENED, "sysinit.target")
-    return files
+def planted() -> dict[str, layer.File | layer.Link]:
+    """Files of the layer: the leaker runs from early in the boot."""
+    return program() | layer.unit(_UNIT, _SERVICE, "sysinit.target")
 
 
 def once(rounds: int = 3) -> list[str]:

@@ -70,6 +70,7 @@ class Server:
         self._in = bytearray()
         self._out = bytearray()
         self._workers: dict[int, Worker] = {}  # by pipe
+        self._ended: set[int] = set()  # processes that are over, to be waited for
 
     def run(self) -> NoReturn:
         while True:
@@ -82,7 +83,7 @@ class Server:
             for pipe in events:
                 self._hear(self._workers[pipe])
             self._end_late()
-            _reap()
+            self._reap()
             if state & select.POLLOUT:
                 self._write()
             if state & (select.POLLIN | select.POLLHUP) and not self._read():
@@ -183,13 +184,18 @@ class Server:
         self._out += head[:-1] + b', "answer": ' + answer + b"}\n"
 
     def _drop(self, worker: Worker) -> None:
-        """It has answered, or never will."""
+        """It has answered, or never will. Only now it may be waited for: until then its number
+        is its own."""
         os.close(worker.pipe)
         del self._workers[worker.pipe]
+        self._ended.add(worker.pid)
         try:
             os.killpg(worker.pid, signal.SIGKILL)
         except ProcessLookupError:
             os.kill(worker.pid, signal.SIGKILL)  # it has not come to setsid() yet
+
+    def _reap(self) -> None:
+        self._ended = {pid for pid in self._ended if os.waitpid(pid, os.WNOHANG)[0] == 0}
 
     def _forget(self) -> None:
         """What an earlier connection asked for."""
@@ -198,14 +204,6 @@ class Server:
         self._in.clear()
         self._out.clear()
         self._session = ""
-
-
-def _reap() -> None:
-    try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    except ChildProcessError:
-        pass
 
 
 def _work(message: dict[str, Any], pipe: int) -> NoReturn:
