@@ -6,7 +6,7 @@ case $-:${TERM:-} in
 	if [ -z "${LETHE_GREETED:-}" ] && [ -t 1 ] && [ -x /usr/bin/lethe ]; then
 		export LETHE_GREETED=1
 		# It says itself what is not well; only its absence must be told.
-		timeout 15 /usr/bin/lethe status || [ $? -lt 124 ] ||
+		timeout 40 /usr/bin/lethe status || [ $? -lt 124 ] ||
 			echo "The state of this computer cannot be told in time. Ask again: lethe status"
 	fi
 	;;

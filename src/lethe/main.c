@@ -14,7 +14,7 @@
 #define DEFAULT_DOORS   "/run/lethe/status"
 #define DEFAULT_BOOT    "/run/lethe/boot.json"
 #define DEFAULT_CMDLINE "/proc/cmdline"
-#define DEFAULT_SECONDS 8
+#define DEFAULT_SECONDS 20
 #define SECONDS_MAX     3600
 
 static int help(const struct lethe_options *options, char **words);
@@ -47,7 +47,7 @@ static void usage(void)
 		"\n"
 		"  -j, --json           print JSON\n"
 		"  -p, --plain          no colours, on a terminal either\n"
-		"      --wait=SECONDS   how long an answer may take (8)\n"
+		"      --wait=SECONDS   how long an answer may take (20)\n"
 		"      --doors=FOLDER   where the status doors are (/run/lethe/status)\n"
 		"      --boot=FILE      what the start of the system left (/run/lethe/boot.json)\n"
 		"      --cmdline=FILE   the kernel's command line (/proc/cmdline)\n"

@@ -13,7 +13,7 @@
 
 #define DEFAULT_SOCKET  "/run/tor/control"
 #define DEFAULT_COOKIE  "/run/tor/control.authcookie"
-#define DEFAULT_SECONDS 4 /* less than who asks at the door waits */
+#define DEFAULT_SECONDS 12 /* less than who asks at the door waits */
 #define SECONDS_MAX     3600
 #define OUTPUT_MAX      16384
 
@@ -32,7 +32,7 @@ static void usage(void)
 	      "\n"
 	      "      --socket=FILE   Tor's control socket (" DEFAULT_SOCKET ")\n"
 	      "      --cookie=FILE   its cookie (" DEFAULT_COOKIE ")\n"
-	      "      --wait=SECONDS  how long Tor may take to answer (4)\n"
+	      "      --wait=SECONDS  how long Tor may take to answer (12)\n"
 	      "  -j, --json          as always; accepted as other commands do\n"
 	      "  -h, --help          this text\n"
 	      "  -V, --version       print the version\n"

@@ -17,7 +17,7 @@ from vmkit import accel, boot, evidence, guest_state, iso9660, media, spec, stra
 from vmkit.iso9660 import Extent
 from vmkit.qmp import Qmp, QmpClosed, QmpError
 from vmkit.serial import Cleaner, ConsoleClosed, Serial
-from vmkit.spec import Files, Medium, Nic, Spec
+from vmkit.spec import Files, Kernel, Medium, Nic, Spec
 
 FILES = Files(Path("/case"), Path("/sockets"))
 
@@ -140,6 +140,13 @@ def test_command_line_without_network_has_none() -> None:
     line = spec.command_line(Spec(), FILES, "tcg", incoming=True)
     assert not any("net" in word for word in line if word != "-nodefaults")
     assert option(line, "-incoming") == ["defer"]
+
+
+def test_given_kernel_is_what_starts() -> None:
+    kernel = Kernel(Path("/k"), Path("/i"), "quiet")
+    line = spec.command_line(Spec(medium=Medium(Path("/m")), kernel=kernel), FILES, "tcg")
+    assert option(line, "-kernel") == ["/k"] and option(line, "-append") == ["quiet"]
+    assert not any("bootindex" in value for value in option(line, "-device"))
 
 
 def test_card_that_is_plugged_later_has_its_cable_only() -> None:

@@ -438,34 +438,29 @@ def test_tor_down_restarted_and_killed(running: Wired) -> None:
 
 @pytest.mark.parametrize("poison", [*dhcp.POISONS, dhcp.SECOND_SERVER])
 def test_poisoned_dhcp(running: Wired, lan: Lab, poison: str) -> None:
-    """Each by itself, on a link that comes up anew; what is taken of an answer is the address and
-    the router, so Tor connects as ever."""
+    """Each by itself, on a link that comes up anew. Routes and routers are taken as they are
+    offered: they say which neighbour carries a packet, and the filter which packets there are."""
+    elsewhere = poison in ("routes", dhcp.SECOND_SERVER)  # led to a gateway that nobody answers for
     lan.start_services(hostile=False, poisons=[poison])
     running.machine.link(False)
     device = running.guest.call(calls.devices)[0]
     wait_for(lambda: not running.guest.call(calls.address_of, device), DEADLINE, "no address")
     running.machine.link(True)
     running.guest.wait_address(DEADLINE)
-    if poison != dhcp.SECOND_SERVER:  # its gateway leads nowhere
+    if not elsewhere:
         running.guest.wait_tor_connected(DEADLINE)
-    assert names.HOSTILE_GATEWAY not in running.guest.text(["ip", "route"]) or (
-        poison == dhcp.SECOND_SERVER
-    ), "a route that DHCP offered beside the router's"
     _attempts(running.guest)
     running.off()
-    allowed = dataclasses.replace(HELD, hostile=poison == dhcp.SECOND_SERVER)
+    allowed = dataclasses.replace(HELD, hostile=elsewhere)
     running.judge(allowed).require("dhcp request", "arp announcement")
 
 
 @pytest.mark.parametrize("how", ["reboot", "poweroff", "halt"])
 def test_to_the_very_end(running: Wired, how: str) -> None:
-    """(QEMU ends where the computer would start again.)"""
+    """(QEMU ends where the computer would start again or stand still.)"""
     running.guest.wait_tor_connected(DEADLINE)
     running.guest.run(["systemctl", "--no-block", how], check=True)
-    if how != "halt":
-        running.machine.wait_end(DEADLINE)
-    else:
-        running.machine.serial.wait("System halted", DEADLINE)
+    running.machine.wait_end(DEADLINE)
     running.judge(HELD).require("tcp")
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 from . import boot
@@ -25,6 +26,16 @@ def status_text(machine: Machine) -> str:
     return boot.command(machine, STATUS)[1]
 
 
+def known_part(machine: Machine, title: str, deadline: float = boot.DEADLINE) -> str:
+    """That part of the status once somebody could say: right after the start of a busy machine it is
+    truly UNKNOWN for a moment. Whatever it still is after @deadline."""
+    end = time.monotonic() + deadline
+    while True:
+        found = part(status_text(machine), title)
+        if not found.startswith("UNKNOWN") or time.monotonic() > end:
+            return found
+
+
 def part(status: str, title: str) -> str:
     """One part of that text, its lines joined: "good: USB stick ... verified: ..."."""
     found: list[str] = []
@@ -38,8 +49,9 @@ def part(status: str, title: str) -> str:
     return " ".join(found)
 
 
-def output(machine: Machine, line: str) -> str:
-    status, text = boot.command(machine, line)
+def output(machine: Machine, line: str, timeout: float = boot.COMMAND_DEADLINE) -> str:
+    """What a command prints. Its failure is a RuntimeError."""
+    status, text = boot.command(machine, line, timeout)
     if status != 0:
         raise RuntimeError(f"{line}: exit {status}\n{text}")
     return text

@@ -242,7 +242,8 @@ def _media(spec: Spec) -> list[str]:
         line += ["-device", "sdhci-pci"]
     for name, medium in every:
         device = medium_device(medium, name)
-        if name == "medium" and medium.bus != "sd":  # a card has no index and is tried anyway
+        # A card has no index and is tried anyway; a kernel that is given is index 0 itself.
+        if name == "medium" and medium.bus != "sd" and not spec.kernel:
             device["bootindex"] = 0
         line += ["-drive", medium_backend(medium, name), "-device", device_option(device)]
     return line
