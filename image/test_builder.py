@@ -286,7 +286,9 @@ def test_cleaning(tmp_path: Path) -> None:
     (top / "etc/resolv.conf").symlink_to(outside / "keep")
     (top / "etc/shadow").write_text("root:*:20000:\n")
     (top / "etc/shadow").chmod(0o640)
+    (top / "etc/keep").chmod(0o6755)
     clean.clean(top, 7)
+    assert (top / "etc/keep").stat().st_mode & 0o7777 == 0o755
     files = {path.relative_to(top).as_posix() for path in top.rglob("*") if not path.is_dir()}
     assert files == {"etc/keep", "etc/hostname", "etc/hosts", "etc/machine-id", "etc/resolv.conf",
                      "etc/shadow", "var/lib/dpkg/status"}

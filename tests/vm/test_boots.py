@@ -230,3 +230,12 @@ def test_no_other_door_to_root(at_prompt: Machine) -> None:
     for unit in ("emergency", "rescue", "debug-shell"):
         state = boot.command(at_prompt, f"systemctl is-enabled {unit}.service")[1].strip()
         assert state == "masked", f"{unit}.service is {state}"
+
+
+@pytest.mark.xdist_group("prompt")
+def test_no_program_takes_other_rights(at_prompt: Machine) -> None:
+    """No set-id file in the image. (The search does find one that is there.)"""
+    search = "find /etc /opt /usr /var {} -xdev -type f -perm /6000 2>/dev/null; true"
+    assert guest_state.output(at_prompt, search.format("")).strip() == ""
+    guest_state.output(at_prompt, "install -m 4755 /dev/null /tmp/planted")
+    assert guest_state.output(at_prompt, search.format("/tmp")).strip() == "/tmp/planted"
