@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# The greeting of a console: what state is this computer in? Once a console, and never for long.
+# The greeting of a console: what state is this computer in, and how does one leave? Once a console, and
+# never for long.
 # shellcheck shell=sh
 case $-:${TERM:-} in
 *i*:?*)
@@ -8,6 +9,7 @@ case $-:${TERM:-} in
 		# It says itself what is not well; only its absence must be told.
 		timeout 40 /usr/bin/lethe status || [ $? -lt 124 ] ||
 			echo "The state of this computer cannot be told in time. Ask again: lethe status"
+		echo "Turn off: lethe poweroff"
 	fi
 	;;
 esac

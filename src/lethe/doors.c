@@ -31,21 +31,29 @@ static int connect_to(const char *folder, const char *name, int *ret_fd)
 	return 0;
 }
 
+void door_open(const char *folder, const char *name, struct door *door)
+{
+	*door = (struct door){.fd = -EBADF, .answer = {.cap = DOOR_ANSWER_MAX}};
+	door->error = connect_to(folder, name, &door->fd);
+}
+
+void door_close(struct door *door)
+{
+	closep(&door->fd);
+	buf_done(&door->answer);
+	door->fd = -EBADF;
+}
+
 void doors_open(const char *folder, struct doors *doors)
 {
-	for (size_t i = 0; i < DOOR_COUNT; i++) {
-		doors->list[i] = (struct door){.fd = -EBADF, .answer = {.cap = DOOR_ANSWER_MAX}};
-		doors->list[i].error = connect_to(folder, names[i], &doors->list[i].fd);
-	}
+	for (size_t i = 0; i < DOOR_COUNT; i++)
+		door_open(folder, names[i], &doors->list[i]);
 }
 
 void doors_close(struct doors *doors)
 {
-	for (size_t i = 0; i < DOOR_COUNT; i++) {
-		closep(&doors->list[i].fd);
-		buf_done(&doors->list[i].answer);
-		doors->list[i].fd = -EBADF;
-	}
+	for (size_t i = 0; i < DOOR_COUNT; i++)
+		door_close(&doors->list[i]);
 }
 
 static int64_t now_ms(void)
@@ -81,7 +89,8 @@ static void read_some(struct door *door)
 	}
 }
 
-void doors_read(struct doors *doors, unsigned deadline_ms)
+/* @count is at most DOOR_COUNT. */
+static void read_all(struct door *list, size_t count, unsigned deadline_ms)
 {
 	int64_t deadline = now_ms() + deadline_ms;
 
@@ -90,20 +99,30 @@ void doors_read(struct doors *doors, unsigned deadline_ms)
 		int64_t left = deadline - now_ms();
 		bool any = false;
 
-		for (size_t i = 0; i < DOOR_COUNT; i++) {
+		for (size_t i = 0; i < count; i++) {
 			/* poll() passes over negative descriptors. */
-			waiting[i] = (struct pollfd){.fd = doors->list[i].fd, .events = POLLIN};
-			any |= doors->list[i].fd >= 0;
+			waiting[i] = (struct pollfd){.fd = list[i].fd, .events = POLLIN};
+			any |= list[i].fd >= 0;
 		}
 		if (!any)
 			return;
-		if (left <= 0 || (poll(waiting, DOOR_COUNT, (int)left) < 0 && errno != EINTR))
+		if (left <= 0 || (poll(waiting, count, (int)left) < 0 && errno != EINTR))
 			break;
-		for (size_t i = 0; i < DOOR_COUNT; i++)
-			if (doors->list[i].fd >= 0 && waiting[i].revents)
-				read_some(&doors->list[i]);
+		for (size_t i = 0; i < count; i++)
+			if (list[i].fd >= 0 && waiting[i].revents)
+				read_some(&list[i]);
 	}
-	for (size_t i = 0; i < DOOR_COUNT; i++)
-		if (doors->list[i].fd >= 0)
-			finish(&doors->list[i], -ETIMEDOUT);
+	for (size_t i = 0; i < count; i++)
+		if (list[i].fd >= 0)
+			finish(&list[i], -ETIMEDOUT);
+}
+
+void door_read(struct door *door, unsigned deadline_ms)
+{
+	read_all(door, 1, deadline_ms);
+}
+
+void doors_read(struct doors *doors, unsigned deadline_ms)
+{
+	read_all(doors->list, DOOR_COUNT, deadline_ms);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The status doors: UNIX sockets at which a short-lived process with just the right it needs writes
- * one JSON object and goes (docs/decisions/0011). Nothing is sent to it.
+ * Doors: UNIX sockets at which a short-lived process with just the right it needs does one thing
+ * for whoever connects, and goes (docs/decisions/0011). Nothing is sent to it. A status door writes
+ * one JSON object; what the doors of power do is in power.h.
  */
 #pragma once
 
@@ -23,8 +24,15 @@ struct doors {
 	struct door list[DOOR_COUNT];
 };
 
-/* Connect to each door in @folder. Never fails as a whole: each door has its own error. To be
- * released by doors_close(). */
+/* Connect to the door @name in @folder; whether it worked is in its error. To be released by
+ * door_close(). */
+void door_open(const char *folder, const char *name, struct door *door);
+/* Read until it has answered, failed, or @deadline_ms have passed. */
+void door_read(struct door *door, unsigned deadline_ms);
+void door_close(struct door *door);
+
+/* Connect to each status door in @folder. Never fails as a whole: each door has its own error. To
+ * be released by doors_close(). */
 void doors_open(const char *folder, struct doors *doors);
 /* Read all of them at once, until each has answered, failed, or @deadline_ms have passed. */
 void doors_read(struct doors *doors, unsigned deadline_ms);

@@ -11,7 +11,6 @@
 
 #include "text.h"
 
-#define DEFAULT_DOORS   "/run/lethe/status"
 #define DEFAULT_BOOT    "/run/lethe/boot.json"
 #define DEFAULT_CMDLINE "/proc/cmdline"
 #define DEFAULT_SECONDS 20
@@ -21,6 +20,8 @@ static int help(const struct lethe_options *options, char **words);
 
 static const struct lethe_verb verbs[] = {
     {"status", 0, 0, lethe_status},
+    {"poweroff", 0, 0, lethe_poweroff},
+    {"restart", 0, 0, lethe_restart},
     {"help", 0, 0, help},
 };
 
@@ -40,22 +41,25 @@ void lethe_complain(int error, const char *format, ...)
 static void usage(void)
 {
 	fputs(_("Usage: lethe [OPTION]... VERB\n"
-		"Say how this computer, its network filter and Tor are.\n"
+		"Say how this computer, its network filter and Tor are; turn it off.\n"
 		"\n"
 		"  status               medium, filter, Tor and links: well, on their way, or bad\n"
+		"  poweroff             turn the computer off (live system)\n"
+		"  restart              restart the computer (live system)\n"
 		"  help                 this text\n"
 		"\n"
 		"  -j, --json           print JSON\n"
 		"  -p, --plain          no colours, on a terminal either\n"
 		"      --wait=SECONDS   how long an answer may take (20)\n"
-		"      --doors=FOLDER   where the status doors are (/run/lethe/status)\n"
+		"      --doors=FOLDER   where the doors are (/run/lethe/status, /run/lethe/power)\n"
 		"      --boot=FILE      what the start of the system left (/run/lethe/boot.json)\n"
 		"      --cmdline=FILE   the kernel's command line (/proc/cmdline)\n"
 		"  -h, --help           this text\n"
 		"  -V, --version        print the version\n"
 		"\n"
 		"Exit status: 0 all is well and Tor is connected, 1 something is bad or unknown,\n"
-		"2 wrong usage, 3 not ready yet.\n"),
+		"2 wrong usage, 3 not ready yet. Of poweroff and restart: 0 it was asked for,\n"
+		"1 it failed, 2 not possible from here.\n"),
 	      stdout);
 }
 
@@ -149,10 +153,8 @@ static void choose_language(void)
 
 int main(int argc, char **argv)
 {
-	struct lethe_options options = {.doors = DEFAULT_DOORS,
-					.boot = DEFAULT_BOOT,
-					.cmdline = DEFAULT_CMDLINE,
-					.seconds = DEFAULT_SECONDS};
+	struct lethe_options options = {
+	    .boot = DEFAULT_BOOT, .cmdline = DEFAULT_CMDLINE, .seconds = DEFAULT_SECONDS};
 	int words, r;
 
 	choose_language();

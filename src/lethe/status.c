@@ -3,19 +3,17 @@
 #include "lethe.h"
 
 #include <fcntl.h>
-#include <locale.h>
 #include <string.h>
 #include <sys/stat.h>
-
-#include <os/sandbox.h>
 
 #include "doors.h"
 #include "report.h"
 #include "text.h"
 
-#define BOOT_MAX    (64u << 10)
-#define CMDLINE_MAX (16u << 10)
-#define OUTPUT_MAX  (4u << 20)
+#define DEFAULT_DOORS "/run/lethe/status"
+#define BOOT_MAX      (64u << 10)
+#define CMDLINE_MAX   (16u << 10)
+#define OUTPUT_MAX    (4u << 20)
 
 /* The whole of a file, at most as many bytes as @content may hold. */
 static int read_file(const char *path, struct buf *content)
@@ -39,18 +37,6 @@ static bool started_from_medium(const char *path)
 
 	/* Where that cannot be read, the medium is asked for rather than left out. */
 	return read_file(path, &line) < 0 || strstr(buf_text(&line), "lethe.roothash=");
-}
-
-/* Libraries load what they need on first use, and soon nothing can be opened any more. */
-static void load_languages(void)
-{
-	/* A text that no translation has leads through the files of all languages that are set, of
-	 * the C library's own domain too; the empty one is in each, and brings its character set.
-	 */
-	(void)gettext("\001");
-	(void)gettext("");
-	(void)strerror(EPERM);
-	json_object_seed(0);
 }
 
 static int write_out(const struct buf *out)
@@ -121,16 +107,13 @@ int lethe_status(const struct lethe_options *options, char **words)
 	AUTO_BUF struct buf boot = {.cap = BOOT_MAX};
 	int boot_error, r;
 
-	doors_open(options->doors, &doors);
+	doors_open(options->doors ? options->doors : DEFAULT_DOORS, &doors);
 	links_read(&facts.links);
 	facts.live = started_from_medium(options->cmdline);
 	boot_error = read_file(options->boot, &boot);
-	load_languages();
-	r = sandbox_opened_only();
-	if (r < 0) {
-		lethe_complain(r, _("cannot restrict system calls"));
-		return LETHE_BAD;
-	}
+	r = lethe_lock_in();
+	if (r != LETHE_OK)
+		return r;
 	doors_read(&doors, options->seconds * 1000);
 	facts.wall = parse_door(&doors.list[DOOR_WALL]);
 	facts.tor = parse_door(&doors.list[DOOR_TOR]);

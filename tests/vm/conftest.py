@@ -17,6 +17,8 @@ sys.path[:0] = [str(HERE), str(HERE / "agent"), str(HERE.parent / "lab")]
 
 from labkit.lab import Lab  # noqa: E402
 from vmkit import boot, evidence, media, snapshot  # noqa: E402
+from vmkit import well as wells  # noqa: E402
+from vmkit.guest import Guest  # noqa: E402
 from vmkit.machine import Machine, Medium, Spec  # noqa: E402
 
 ISO = evidence.ROOT / "out" / "image" / "lethe-core.iso"
@@ -29,6 +31,17 @@ Starter = Callable[..., Machine]
 def pytest_configure(config: pytest.Config) -> None:
     # pytest-xdist's; the tests run without it, too.
     config.addinivalue_line("markers", "xdist_group(name): tests that one worker runs")
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The cases on the wire are the longest: first, and in two groups that run side by side, those
+    that start a machine and those that go on from one that was saved."""
+    wire = [item for item in items if item.path.name == "test_wire.py"]
+    for item in wire:
+        saved = "running" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("wire-saved" if saved else "wire-start"))
+    items[:] = wire + [item for item in items if item not in wire]
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -135,3 +148,29 @@ def lab() -> Iterator[Lab]:
     laboratory.up()
     yield laboratory
     laboratory.down()
+
+
+@pytest.fixture(scope="session")
+def well(lab: Lab, iso: Path) -> Iterator[wells.Well]:
+    """The saved state of a machine with which all is well. Who uses it is of the group "status"."""
+    with wells.made(lab, iso) as made:
+        yield made
+
+
+@pytest.fixture
+def well_port(lab: Lab) -> Iterator[None]:
+    """The port that `well` was saved with. (Asked for before `start`: it outlives the machine.)"""
+    with lab.vm_port():
+        yield
+
+
+@pytest.fixture
+def machine(well_port: None, start: Starter, well: wells.Well) -> Machine:
+    """All is well with it, and nobody has touched it yet."""
+    return start(well.spec, saved=well.state)
+
+
+@pytest.fixture
+def guest(machine: Machine) -> Iterator[Guest]:
+    with Guest(machine) as connected:
+        yield connected

@@ -137,7 +137,9 @@ def test_use_of_a_disk_is_seen(start: Starter, iso: Path, place: Path) -> None:
     boot.accept_laboratory(machine)
     boot.wait_prompt(machine)
     clean = guest_state.foreign_use(machine)
-    assert [use.split(" on ")[-1] for use in clean] == ["/opt/lethe-laboratory"]
+    # The layer itself, and the disk with its tools.
+    assert {use.split(" on ")[-1] for use in clean} == {"/run/lethe/laboratory",
+                                                        "/opt/lethe-laboratory"}
     with Guest(machine) as guest:
         disk = f"/dev/{guest_state.output(machine, 'ls -d /sys/block/*/*4').split('/')[3]}"
         guest.text(["swapon", f"{disk}1"])
@@ -239,3 +241,25 @@ def test_no_program_takes_other_rights(at_prompt: Machine) -> None:
     assert guest_state.output(at_prompt, search.format("")).strip() == ""
     guest_state.output(at_prompt, "install -m 4755 /dev/null /tmp/planted")
     assert guest_state.output(at_prompt, search.format("/tmp")).strip() == "/tmp/planted"
+
+
+# Turning it off ----------------------------------------------------------------------------------
+
+
+@pytest.mark.xdist_group("prompt")
+@pytest.mark.parametrize("verb, reason", [("poweroff", "guest-shutdown"), ("restart", "guest-reset")])
+def test_person_at_the_console_turns_it_off(at_prompt: Machine, verb: str, reason: str) -> None:
+    """Without any right, and without any other service: the connection to the door is enough."""
+    at_prompt.serial.type(f"lethe {verb}\n")
+    event = at_prompt.qmp.wait_event("SHUTDOWN", boot.DEADLINE)
+    assert (event["data"]["guest"], event["data"]["reason"]) == (True, reason)
+    # The machine does not restart: QEMU was told so.
+    at_prompt.wait_end(boot.DEADLINE)
+    assert re.search(r"^The computer (turns off|restarts) now\.$", at_prompt.serial.text(),
+                     re.MULTILINE), at_prompt.serial.text()[-1000:]  # fmt: skip
+
+
+@pytest.mark.xdist_group("prompt")
+def test_greeting_says_how_to_turn_it_off(at_prompt: Machine) -> None:
+    greeting = guest_state.output(at_prompt, "env -u LETHE_GREETED bash -lic true 2>&1")
+    assert greeting.count("Turn off: lethe poweroff\n") == 1, greeting

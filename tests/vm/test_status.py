@@ -4,82 +4,18 @@ exit status, asked for by `amnesia` on the console."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
-
 import pytest
 
 from labagent import mapper
 from labkit import names
-from labkit.lab import Lab
-from vmkit import boot, evidence, guest_state, session, snapshot
+from vmkit import boot, guest_state
 from vmkit.guest import Guest
 from vmkit.machine import Machine
-from vmkit.spec import Spec
+from vmkit.well import Well, ask
 
 pytestmark = pytest.mark.xdist_group("status")
 
-Starter = Callable[..., Machine]
 GOOD, BAD, WAITING = 0, 1, 3  # lethe(1), exit status
-PARTS = ("Medium", "Filter", "Tor", "Links")
-
-
-@dataclass(frozen=True)
-class Status:
-    """What was seen once."""
-
-    code: int
-    text: str
-
-    def part(self, title: str) -> str:
-        return guest_state.part(self.text, title)
-
-    def assert_good_but(self, *titles: str) -> None:
-        """No other part is worse for what one of them has."""
-        for title in PARTS:
-            if title not in titles:
-                assert self.part(title).startswith("good: "), self.text
-
-
-def ask(machine: Machine) -> Status:
-    return Status(*boot.command(machine, guest_state.STATUS))
-
-
-@dataclass(frozen=True)
-class Well:
-    """A machine with Tor connected, saved; and what it said."""
-
-    spec: Spec
-    state: Path
-    status: Status
-
-
-@pytest.fixture(scope="module")
-def well(lab: Lab, iso: Path) -> Iterator[Well]:
-    with evidence.shared("well") as directory, lab.vm_port() as port:
-        computer = session.Computer(medium="usb")
-        spec = session.spec_in_lab(lab, iso, computer, directory, port.device)
-        with evidence.watched(Machine(spec, directory / "vm")) as machine:
-            boot.accept_laboratory(machine)
-            boot.wait_prompt(machine)
-            with Guest(machine) as guest:
-                guest.wait_tor_connected()
-            status = ask(machine)
-            snapshot.save(machine, directory / "state")
-        yield Well(spec, directory / "state", status)
-
-
-@pytest.fixture
-def machine(start: Starter, well: Well) -> Machine:
-    """All is well with it, and nobody has touched it yet."""
-    return start(well.spec, saved=well.state)
-
-
-@pytest.fixture
-def guest(machine: Machine) -> Iterator[Guest]:
-    with Guest(machine) as guest:
-        yield guest
 
 
 def test_all_is_well(well: Well) -> None:
@@ -198,3 +134,29 @@ def test_user_cannot_reach_what_the_doors_use(machine: Machine) -> None:
                  "cat /run/tor/control.authcookie"):  # fmt: skip
         assert boot.command(machine, f"{line} >/dev/null 2>&1")[0] != 0, line
     assert names.AMNESIA == guest_state.output(machine, "id -un").strip()
+
+
+def asked_for_power(guest: Guest) -> bool:
+    """Whether a door of power was ever connected to."""
+    journal = guest.text(["journalctl", "--no-pager", "-o", "cat"])
+    return "lethe-power-off@" in journal or "lethe-restart@" in journal
+
+
+@pytest.mark.parametrize("verb", ["poweroff", "restart"])
+def test_only_amnesia_turns_it_off(machine: Machine, guest: Guest, verb: str) -> None:
+    result = guest.run(["lethe", verb], user="debian-tor")
+    assert result.returncode == 2, result.stderr  # lethe(1): not for this user
+    assert "only the user of the console may" in result.stderr
+    # Nothing was asked of systemd.
+    assert "poweroff.target" not in guest.text(["systemctl", "list-jobs", "--no-pager"])
+    assert not asked_for_power(guest)
+    assert ask(machine).code == GOOD
+
+
+def test_refused_power_is_told(machine: Machine, guest: Guest) -> None:
+    """And the anti-test of the case before: amnesia's request is seen."""
+    guest.text(["systemctl", "mask", "--runtime", "poweroff.target"])
+    code, said = boot.command(machine, "lethe poweroff --wait=60")
+    assert code == BAD, said
+    assert "masked" in said and "Press the power button" in said, said
+    assert asked_for_power(guest)

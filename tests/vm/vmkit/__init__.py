@@ -24,6 +24,8 @@ evidence.py   what is kept of a case that failed
 layer.py      the laboratory layer: what comes into the machine from outside
 guest.py      Guest: the machine as a host under test; runs things in it through the agent
 session.py    the image in a laboratory that is up, from power-on to the prompt
+well.py       a machine with which all is well, saved: what most cases inside start from
+promised.py   what the tree's configuration promises, as values to compare with
 tour.py, start.py, console.py   the programs tests/vm/tour and tests/vm/start
 
 Files in the machine's directory: serial.log (raw), qemu.log, frames.pcap, command, VARS.fd.

@@ -19,7 +19,8 @@ PROMPT = r"^amnesia@[\w.-]+:[^\n]*\$ ?$"
 # Anything that takes commands: a prompt of any user or program, or a login that asks for a name.
 SHELL = (rf"{PROMPT}|^\S*@\S+:\S*[#$] |^(?:sh|bash|dash|ash)?(?:-\d\.\d+)?[#$] ?$|^~ # |"
          r"^\(initramfs\)|^grub(?: rescue)?>|login: ?$|^Press Enter for maintenance|Welcome to .*Lethe")  # fmt: skip
-STOPPED = r"^Lethe stopped: (?P<sentence>.*)$"
+# With the line's end: `$` would match in the middle of what is still being said.
+STOPPED = r"^Lethe stopped: (?P<sentence>.*)\n"
 PANIC = r"Kernel panic - not syncing"
 GRUB_ERROR = r"^error: .*\n"
 OFFER = r"Type laboratory and Enter"
