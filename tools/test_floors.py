@@ -17,6 +17,7 @@ GOOD = {
     "lib/policy/policy.h": "#include <packet/packet.h>\n",
     "lib/policy/meson.build": "policy = declare_dependency(dependencies: [base, packet])\n",
     "lib/ruleset/ruleset.h": "#include <packet/packet.h>\n",
+    "lib/torctl/client.h": "#include <base/buf.h>\n",
     "lib/nf/nf.h": "#include <ruleset/ruleset.h>\n#include <libmnl/libmnl.h>\n",
     "lib/nf/test_help.h": "#include <cmocka.h>\n",
     "lib/nf/test_nf.c": '#include <cmocka.h>\n#include "nf.h"\n',
@@ -101,5 +102,6 @@ def test_print_goes_from_the_ground_up(tool: Tool, plant: Plant) -> None:
     result = tool("check-floors", "--root", plant(GOOD), "--print")
     assert result.returncode == 0
     rooms = [line.split()[1] for line in result.stdout.splitlines()]
-    assert rooms == ["lib/base", "lib/os", "lib/packet", "lib/policy", "lib/ruleset", "lib/nf",
+    assert rooms == ["lib/base", "lib/os", "lib/packet", "lib/policy", "lib/ruleset",
+                     "lib/torctl", "lib/nf",
                      "src/wall", "src/watch", "bench", "tests", "tools"]

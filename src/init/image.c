@@ -22,7 +22,7 @@ void image_path(dev_t dev, char path[static IMAGE_PATH_MAX])
 static int map(int control, const char *name, const char *type, uint64_t blocks,
 	       const struct buf *params, dev_t *ret_dev)
 {
-	dev_t dev;
+	dev_t dev = 0;
 	int r = buf_finish(params);
 
 	if (r == 0)

@@ -130,7 +130,7 @@ static bool look_at(struct medium_search *search, const char *name, struct block
 	struct block_disk disk;
 	struct medium_seen *seen;
 	bool good = false;
-	dev_t dev;
+	dev_t dev = 0;
 
 	if (block_read(name, &disk) < 0 || disk.hidden || (disk.sectors == 0 && !disk.removable))
 		return false;
