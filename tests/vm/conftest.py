@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -31,6 +32,15 @@ Starter = Callable[..., Machine]
 def pytest_configure(config: pytest.Config) -> None:
     # pytest-xdist's; the tests run without it, too.
     config.addinivalue_line("markers", "xdist_group(name): tests that one worker runs")
+    config.addinivalue_line("markers", "long: left out by ./test, run by ./test vm and ./test full")
+
+
+# Each of these starts a machine of its own, and has a sister that every run of ./test keeps.
+_LONG = re.compile(
+    r"test_starts_from_other_disks|test_slow_medium|test_output_entry|\[usb\]$|test_poisoned_dhcp|"
+    r"test_to_the_very_end\[(reboot|halt)\]|test_unknown_image_is_not_used\[no-superblock\]|"
+    r"test_damaged_image_never_reaches_a_shell\[(inodes|leaf-of-tree|blank-.*|no-initrd)\]|"
+    r"test_laboratory_layer_needs_its_word\[(nothing|other-words)\]")
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
@@ -41,6 +51,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in wire:
         saved = "running" in getattr(item, "fixturenames", ())
         item.add_marker(pytest.mark.xdist_group("wire-saved" if saved else "wire-start"))
+    for item in items:
+        if _LONG.search(item.name):
+            item.add_marker(pytest.mark.long)
     items[:] = wire + [item for item in items if item not in wire]
 
 
