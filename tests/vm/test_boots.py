@@ -127,7 +127,7 @@ def test_disks_are_untouched(start: Starter, iso: Path, place: Path) -> None:
 
 
 def test_use_of_a_disk_is_seen(start: Starter, iso: Path, place: Path) -> None:
-    """The anti-test: root turns on the swap that is there, and maps a volume."""
+    """The anti-test: root turns on the swap that is there, maps a volume, and writes."""
     foreign = strangers.make(place / "foreign.img")
     before = media.sha256(foreign)
     spec = Spec(medium=Medium(iso, "usb"), disks=(Medium(foreign, "sata", writable=True),),
@@ -144,6 +144,9 @@ def test_use_of_a_disk_is_seen(start: Starter, iso: Path, place: Path) -> None:
         disk = f"/dev/{guest_state.output(machine, 'ls -d /sys/block/*/*4').split('/')[3]}"
         guest.text(["swapon", f"{disk}1"])
         guest.call(mapper.create, "old-home", 8192, "linear", f"{disk}2 2048")
+        # Behind the partition table, before the first partition.
+        guest.text(["dd", "if=/dev/urandom", f"of={disk}", "bs=512", "seek=64", "count=1",
+                    "conv=fsync"])
     found = guest_state.foreign_use(machine)
     assert set(found) - set(clean) == {f"swap: {disk}1", "mapping: old-home"}
     machine.power_off(boot.DEADLINE)
