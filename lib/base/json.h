@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Writes JSON (RFC 8259) into a buffer. Writing only: Lethe never reads JSON from others. */
+/* Writes JSON (RFC 8259) into a buffer. Writing only: what is read, src/lethe reads with jansson. */
 #pragma once
 
 #include <stdbool.h>
