@@ -22,6 +22,7 @@
 #define RULESET_DATA_MAX  64  /* bytes of a register file, a key, a compared value */
 #define RULESET_COMMENT_MAX 127
 #define RULESET_REGISTERS 16
+#define RULESET_MISSING_MAX 160
 #define RULESET_DEVICE_MAX 16
 
 enum ruleset_family { /* values of the kernel's NFPROTO_* */
@@ -70,6 +71,23 @@ enum ruleset_expression_kind {
 	RULESET_SOCKET,
 	RULESET_TPROXY,
 	RULESET_COUNTER,
+	/* What Lethe's own rules never use, and those of others do. */
+	RULESET_META_SET,
+	RULESET_PAYLOAD_SET,
+	RULESET_SHIFT,
+	RULESET_BYTEORDER,
+	RULESET_CONNECTION,	/* ct */
+	RULESET_CONNECTION_SET, /* ct ... set */
+	RULESET_TRANSLATE,	/* nat: snat and dnat */
+	RULESET_REDIRECT,	/* redir */
+	RULESET_MASQUERADE,	/* masq */
+	RULESET_NOTRACK,
+	RULESET_ROUTE_LOOKUP, /* fib */
+	RULESET_ROUTE_FIELD,  /* rt */
+	RULESET_LIMIT,	      /* limit, quota, connlimit: what matches depends on what came before */
+	RULESET_NUMBER,	      /* numgen: a number that packets do not determine */
+	RULESET_NO_EFFECT,    /* log, last: looks on */
+	RULESET_OBJECT,	      /* objref: a named object, by its name */
 };
 
 enum ruleset_operator { /* values of the kernel's NFT_CMP_* and NFT_RANGE_* */
@@ -151,6 +169,71 @@ struct ruleset_expression {
 		struct {
 			uint64_t packets, bytes; /* never part of a comparison */
 		} counter;
+		struct {
+			uint32_t key; /* NFT_META_* */
+			uint8_t reg;  /* source */
+		} meta_set;
+		struct { /* writes into the packet */
+			enum ruleset_base base;
+			uint32_t offset, len; /* bytes */
+			uint8_t reg;	      /* source */
+			uint32_t checksum_type, checksum_offset, flags;
+		} payload_set;
+		struct { /* bitwise with a shift: big-endian words of 32 bits, first word first */
+			uint8_t source, reg;
+			uint32_t len;  /* bytes */
+			bool left;
+			uint32_t bits; /* 0 to 31 */
+		} shift;
+		struct {
+			uint8_t source, reg;
+			uint32_t op;	    /* NFT_BYTEORDER_* */
+			uint32_t len, size; /* bytes; size of each part: 2, 4 or 8 */
+		} byteorder;
+		struct {
+			uint32_t key;	   /* NFT_CT_* */
+			int8_t direction; /* 0 original, 1 reply; -1: the key takes none */
+			uint8_t reg;	  /* destination */
+		} connection;
+		struct {
+			uint32_t key;
+			int8_t direction;
+			uint8_t reg; /* source */
+		} connection_set;
+		struct { /* registers left unused are -1 */
+			bool destination; /* dnat; else snat */
+			enum ruleset_family family;
+			int8_t address_reg, address_end_reg, port_reg, port_end_reg;
+			uint32_t flags; /* NF_NAT_RANGE_* */
+		} translate;
+		struct { /* redirect and masquerade */
+			int8_t port_reg, port_end_reg;
+			uint32_t flags;
+		} redirect;
+		struct {
+			uint32_t result, flags; /* NFT_FIB_RESULT_*, NFTA_FIB_F_* */
+			uint8_t reg;		/* destination */
+		} route_lookup;
+		struct {
+			uint32_t key; /* NFT_RT_* */
+			uint8_t reg;  /* destination */
+		} route_field;
+		struct {
+			char name[16]; /* the kernel's: "limit", "quota", "connlimit" */
+			uint64_t settings[5]; /* all there are, in the order of their attributes: two of
+					       * a kind are equal if these are */
+		} limit;
+		struct {
+			uint32_t modulus, type, offset; /* offset <= number < offset + modulus */
+			uint8_t reg;			/* destination */
+		} number;
+		struct {
+			char name[16]; /* the kernel's: "log", "last" */
+		} no_effect;
+		struct {
+			uint32_t type; /* NFT_OBJECT_* */
+			char object[RULESET_NAME_MAX + 1];
+		} object;
 	};
 };
 
@@ -199,6 +282,9 @@ struct ruleset_set {
 	size_t exact_fields; /* leading parts that are one value in every element; ruleset_sort() */
 	uint32_t size;	     /* most elements; 0 for no limit */
 	uint64_t timeout_ms; /* of elements added by dynset */
+	uint64_t longest_ms; /* dynamic: of the elements that it holds, the longest time-out; never part
+			      * of a comparison. UINT64_MAX: one that does not expire */
+	size_t held;	     /* dynamic: how many elements it held; never part of a comparison */
 
 	struct ruleset_element *elements; /* sorted by key; not those of dynamic sets */
 	size_t element_count, element_room;
@@ -217,7 +303,8 @@ struct ruleset_table {
 struct ruleset {
 	struct ruleset_table *tables;
 	size_t table_count;
-	bool incomplete; /* the kernel holds what this model cannot (objects, flowtables): say so */
+	bool incomplete; /* the kernel holds what this model cannot (flowtables, long names): say so */
+	char missing[RULESET_MISSING_MAX]; /* the first such thing, in words: "the flowtable f"; or "" */
 };
 
 /* ---- making one. Pointers returned are borrowed and valid until the next addition of their kind.

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Is what a ruleset does to every packet what a policy says of it? P1.
+ *
+ * A symbolic evaluation: the ruleset, as read back from the kernel, is run once on all packets at a
+ * time (decision diagrams over header bits, see lib/diagram), and so is the policy; then the two are
+ * one function or they are not. Nothing is sampled. What is not understood makes the answer "not
+ * proved". Pure; shares no code with the compiler in src/wall. docs/proof.md has the model.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <base/buf.h>
+#include <base/cleanup.h>
+#include <packet/packet.h>
+#include <policy/policy.h>
+#include <ruleset/ruleset.h>
+
+enum proof_answer {
+	PROOF_UNKNOWN = 0, /* not proved: something is not understood; `reason` says what and where */
+	PROOF_REFUTED,	   /* there is a packet on which they differ: `example` */
+	PROOF_PROVED,
+};
+
+/* A network device that is there. */
+struct proof_device {
+	char name[16]; /* NUL-terminated */
+	uint32_t index;
+	uint16_t type; /* ARPHRD_* */
+};
+
+struct proof_options {
+	/* The devices of the namespace. A ruleset that holds for devices to come, too, is proved for
+	 * those; one that cannot (its egress chain names devices) is proved for these alone. */
+	const struct proof_device *devices;
+	size_t device_count;
+	size_t nodes_max; /* of the decision diagrams; 0: PROOF_NODES_MAX */
+};
+#define PROOF_NODES_MAX ((size_t)16 << 20)
+
+/* How the ruleset differs from what it should do; the worst there is, in this order. */
+enum proof_fault {
+	PROOF_NO_FAULT = 0,
+	PROOF_LEAK,	 /* lets pass what is not granted */
+	PROOF_REWRITES,	 /* sends on what it has changed */
+	PROOF_BLOCKS,	 /* stops what is granted */
+	PROOF_MANNER,	 /* refuses in another manner: a reset, an ICMP error, silence */
+	PROOF_PROXIES,	 /* hands to another transparent proxy, or not to one */
+};
+
+/* A packet on which they differ. */
+struct proof_example {
+	struct packet packet;
+	char device[16];	   /* whose name the packet leaves or arrives by; or "" for any but lo */
+	struct buf circumstances;  /* what else must hold, in words: "the mark is 5"; or "" */
+	struct policy_verdict policy; /* what the policy says of it; unset for claims */
+	struct ruleset_result kernel; /* what the ruleset does, and where; borrowed from it */
+	bool rewritten;		   /* the ruleset sends it on changed */
+};
+
+struct proof_result {
+	enum proof_answer answer;
+	enum proof_fault fault;
+	struct proof_example example; /* if refuted */
+	struct buf reason;	      /* if not proved */
+	bool future_devices;	      /* if proved: for devices to come, too */
+	double classes;		      /* regions of packets that were told apart */
+	size_t nodes;		      /* of decision diagrams made */
+};
+void proof_result_done(struct proof_result *result);
+
+/* Both are borrowed for as long as *ret_result lives. @ruleset must be sorted. Returns 0 with an
+ * answer, to release with proof_result_done(); -ENOMEM. A ruleset that is too large is PROOF_UNKNOWN. */
+MUST_CHECK int proof_compare(const struct policy *policy, const struct ruleset *ruleset,
+			     const struct proof_options *options, struct proof_result *ret_result);
