@@ -94,6 +94,12 @@ diagram space_between(struct diagram_space *space, enum space_field field, uint6
 diagram space_flag(struct diagram_space *space, enum space_field field); /* of one bit */
 diagram space_ipv4(struct diagram_space *space); /* by the label */
 diagram space_ipv6(struct diagram_space *space);
+/* Byte @at of the network header is @value. */
+diagram space_network_is(struct diagram_space *space, unsigned at, uint8_t value);
+/* Two fields of one width have one value. */
+diagram space_equal(struct diagram_space *space, enum space_field a, enum space_field b);
+/* The device has no Ethernet header: what goes over it begins with the network header. */
+diagram space_bare(struct diagram_space *space);
 /* "IPv6 with an extension header first": by the next header's number, as the kernel walks. */
 diagram space_extended6(struct diagram_space *space);
 /* A fragment but not the first; IPv4 and IPv6. Only where the header is valid. */
