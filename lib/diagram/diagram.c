@@ -68,16 +68,26 @@ bool space_has(struct diagram_space *space, diagram a)
 	return space->error == 0;
 }
 
-static size_t place_of(const struct diagram_space *space, unsigned variable, diagram low,
-		       diagram high)
+static uint64_t hash_of(const struct node *node)
 {
-	return space_hash(low, high, variable, space->place_bits);
+	return space_hash(node->low, node->high, node->variable);
+}
+
+static size_t place_of(const struct diagram_space *space, uint64_t hash)
+{
+	return (size_t)(hash >> (64 - space->place_bits));
+}
+
+/* The part of a hash that stands above a number. Its own place is not told by the same bits. */
+static uint32_t mark_of(const struct diagram_space *space, uint64_t hash)
+{
+	return (uint32_t)(hash >> 8) & ~(uint32_t)(((uint64_t)1 << (space->place_bits - 1)) - 1);
 }
 
 static void grow_places(struct diagram_space *space)
 {
 	size_t size = (size_t)1 << (space->place_bits + 1);
-	diagram *places = calloc(size, sizeof(*places));
+	uint32_t *places = calloc(size, sizeof(*places));
 
 	if (!places) {
 		space_fail(space, -ENOMEM);
@@ -87,32 +97,33 @@ static void grow_places(struct diagram_space *space)
 	space->places = places;
 	space->place_bits++;
 	for (size_t i = 2; i < space->count; i++) {
-		const struct node *node = &space->nodes[i];
-		size_t at = place_of(space, node->variable, node->low, node->high);
+		uint64_t hash = hash_of(&space->nodes[i]);
+		size_t at = place_of(space, hash);
 
-		while (places[at] != DIAGRAM_FALSE)
+		while (places[at] != 0)
 			at = (at + 1) & (size - 1);
-		places[at] = (diagram)i;
+		places[at] = mark_of(space, hash) | (uint32_t)i;
 	}
 }
 
 /* Without memory for more the old ones stay: that is slower, but right. */
-static void grow_answers(struct diagram_space *space)
+void space_grow_answers(struct diagram_space *space)
 {
+	struct answer *old = space->answers, *answers;
 	size_t size = (size_t)1 << space->answer_bits;
-	struct answer *answers = calloc(size * 2, sizeof(*answers));
 
+	space->answer_count = 0;
+	if (space->answer_bits >= ANSWER_BITS_MAX)
+		return;
+	answers = calloc(size * 2, sizeof(*answers));
 	if (!answers)
 		return;
-	for (size_t i = 0; i < size; i++) {
-		const struct answer *old = &space->answers[i];
-
-		if (old->a != DIAGRAM_FALSE)
-			answers[space_hash(old->a, old->b, old->c, space->answer_bits + 1)] = *old;
-	}
-	free(space->answers);
 	space->answers = answers;
 	space->answer_bits++;
+	for (size_t i = 0; i < size; i++)
+		if (old[i].a != DIAGRAM_FALSE)
+			*space_answer(space, old[i].a, old[i].b, old[i].c) = old[i];
+	free(old);
 }
 
 static bool grow_nodes(struct diagram_space *space)
@@ -126,32 +137,34 @@ static bool grow_nodes(struct diagram_space *space)
 	}
 	space->nodes = nodes;
 	space->room = room;
-	if (space->answer_bits < ANSWER_BITS_MAX)
-		grow_answers(space);
 	return true;
 }
 
 diagram space_node(struct diagram_space *space, unsigned variable, diagram low, diagram high)
 {
-	size_t mask = ((size_t)1 << space->place_bits) - 1;
-	size_t at = place_of(space, variable, low, high);
+	const struct node wanted = {.variable = variable, .low = low, .high = high};
+	uint64_t hash = hash_of(&wanted);
+	uint32_t mark = mark_of(space, hash);
+	size_t mask = ((size_t)1 << space->place_bits) - 1, at = place_of(space, hash);
 	diagram made;
 
 	if (low == high)
 		return low;
-	for (; space->places[at] != DIAGRAM_FALSE; at = (at + 1) & mask) {
-		const struct node *node = &space->nodes[space->places[at]];
+	for (; space->places[at] != 0; at = (at + 1) & mask) {
+		uint32_t number = space->places[at] ^ mark;
+		const struct node *node = &space->nodes[number];
 
-		if (node->low == low && node->high == high && node->variable == variable)
-			return space->places[at];
+		if (number <= mask / 2 && node->low == low && node->high == high &&
+		    node->variable == variable)
+			return number;
 	}
 	if (space->count >= space->count_max)
 		space_fail(space, -E2BIG);
 	if (space->error < 0 || (space->count == space->room && !grow_nodes(space)))
 		return DIAGRAM_FALSE;
 	made = (diagram)space->count++;
-	space->nodes[made] = (struct node){.variable = variable, .low = low, .high = high};
-	space->places[at] = made;
+	space->nodes[made] = wanted;
+	space->places[at] = mark | made;
 	if (space->count * 2 > mask)
 		grow_places(space);
 	return made;

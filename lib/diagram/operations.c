@@ -6,15 +6,10 @@
  */
 #include "space.h"
 
-static struct answer *place_of(const struct diagram_space *space, diagram a, diagram b, diagram c)
-{
-	return &space->answers[space_hash(a, b, c, space->answer_bits)];
-}
-
 static bool recall(const struct diagram_space *space, diagram a, diagram b, diagram c,
 		   diagram *ret_result)
 {
-	const struct answer *answer = place_of(space, a, b, c);
+	const struct answer *answer = space_answer(space, a, b, c);
 
 	if (answer->a != a || answer->b != b || answer->c != c)
 		return false;
@@ -25,7 +20,9 @@ static bool recall(const struct diagram_space *space, diagram a, diagram b, diag
 static diagram remember(struct diagram_space *space, diagram a, diagram b, diagram c,
 			diagram result)
 {
-	*place_of(space, a, b, c) = (struct answer){.a = a, .b = b, .c = c, .result = result};
+	if (++space->answer_count >> space->answer_bits)
+		space_grow_answers(space);
+	*space_answer(space, a, b, c) = (struct answer){.a = a, .b = b, .c = c, .result = result};
 	return result;
 }
 

@@ -37,12 +37,15 @@ struct visit {
 struct diagram_space {
 	struct node *nodes;
 	size_t count, room, count_max; /* with the two constants */
-	/* Hashed by what a node is, at most half full; DIAGRAM_FALSE is an empty place. */
-	diagram *places;
+	/* Hashed by what a node is, at most half full, so that a number needs @place_bits - 1 bits;
+	 * what is above them is more of the hash, so that few nodes are looked at in vain. 0 is
+	 * empty. */
+	uint32_t *places;
 	unsigned place_bits;
 	/* Each answer has one place, where it may be overwritten: asking again costs only time, and
 	 * makes no node that is not there already, so that numbers do not depend on its size. */
 	struct answer *answers;
+	size_t answer_count; /* given since it grew */
 	unsigned answer_bits;
 	struct visit *visits; /* of the walk going on */
 	size_t visit_count, visit_room;
@@ -94,13 +97,22 @@ static inline unsigned space_top(const struct diagram_space *space, diagram a)
 }
 
 /* Spread keys evenly; the upper bits are the good ones. */
-static inline size_t space_hash(uint32_t a, uint32_t b, uint32_t c, unsigned bits)
+static inline uint64_t space_hash(uint32_t a, uint32_t b, uint32_t c)
 {
 	uint64_t hash = ((uint64_t)a << 32 | b) * 0x9e3779b97f4a7c15ull;
 
-	hash = (hash ^ hash >> 32 ^ c) * 0xd6e8feb86659fd93ull;
-	return (size_t)(hash >> (64 - bits));
+	return (hash ^ hash >> 32 ^ c) * 0xd6e8feb86659fd93ull;
 }
+
+/* Where the answer to a question has its place. */
+static inline struct answer *space_answer(const struct diagram_space *space, diagram a, diagram b,
+					  diagram c)
+{
+	return &space->answers[space_hash(a, b, c) >> (64 - space->answer_bits)];
+}
+
+/* More places for answers, if there may be more. */
+void space_grow_answers(struct diagram_space *space);
 
 /* Bit @i of @bytes, from the most significant. */
 static inline bool space_bit_of(const uint8_t *bytes, unsigned i)
