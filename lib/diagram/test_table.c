@@ -241,7 +241,7 @@ static void test_small_ranges(void **state)
 	test_seed();
 	for (int round = 0; round < ROUNDS; round++) {
 		struct diagram_space *space = diagram_space_new(1u << 20);
-		unsigned order[TEST_VARIABLES], bits[TEST_VARIABLES];
+		unsigned order[TEST_VARIABLES] = {0}, bits[TEST_VARIABLES];
 		unsigned width = 1 + draw(TEST_VARIABLES);
 		uint32_t low = draw(1u << width), high = one_in(8) ? low : draw(1u << width);
 		uint8_t low_bytes[2], high_bytes[2], high_junk = (uint8_t)draw(256);
