@@ -132,7 +132,7 @@ static int follow(struct model *model, enum packet_path path, const uint64_t *va
 	memcpy(run->free, old->free, sizeof(run->free));
 	run->free_count = old->free_count;
 	run->is_expected = old->is_expected;
-	run->expected_data = old->expected_data;
+	run->expected_data = model; /* not where it was made */
 	run->point = point;
 	r = run_all(run, &judgement);
 	example->kernel = (struct ruleset_result){

@@ -66,6 +66,9 @@ int program_what_if(const struct program_options *options, const struct gathered
 void outside_tell(const struct held *held, const struct policy *policy, bool enforced,
 		  struct buf *out);
 
+/* main.c: from here on nothing can be opened. 0 or -errno. */
+MUST_CHECK int program_close(void);
+
 /* ---- show.c ---- */
 void program_complain(int error, const char *format, ...) PRINTF(2, 3);
 /* Print @out. Returns @status, or PROGRAM_UNKNOWN if that failed. */
