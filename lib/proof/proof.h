@@ -76,3 +76,42 @@ void proof_result_done(struct proof_result *result);
  * answer, to release with proof_result_done(); -ENOMEM. A ruleset that is too large is PROOF_UNKNOWN. */
 MUST_CHECK int proof_compare(const struct policy *policy, const struct ruleset *ruleset,
 			     const struct proof_options *options, struct proof_result *ret_result);
+
+/* ---- the claims of SECURITY.md. ---- */
+
+/* A user by whose name the claims speak. If there is none, nobody has that user's rights. */
+struct proof_user {
+	bool exists;
+	uint32_t uid;
+};
+
+/* Who is who. The lists are borrowed. */
+struct proof_people {
+	struct proof_user tor, clearnet, clearnet_net, amnesia;
+	struct policy_uids arp, dhcp, eapol; /* who brings links up, as `link` in the policy */
+};
+
+enum proof_kind {
+	PROOF_SAFETY = 1, /* something does not happen; every policy must keep to it */
+	PROOF_USE,	  /* something works; a stricter policy may refuse it */
+};
+
+/* One sentence of a claim. */
+struct proof_claim {
+	const char *id;		    /* "F1.2"; static storage */
+	enum proof_kind kind;
+	const char *statement;	    /* one sentence, for people; static storage */
+	struct proof_result result; /* If refuted: packet.path of the example is 0 where no packet is the
+				     * reason but a rule, which result.reason names then. If proved,
+				     * result.reason is "" or says which user there is none of. */
+};
+
+/*
+ * What the specification says of every packet, held against @ruleset alone: no policy is asked, so
+ * that a wrong one is found like wrong rules. Calls @visit with each sentence in order; what it is
+ * given lasts until it returns. Another value than 0 ends the walk and is returned. Otherwise returns
+ * 0 or -ENOMEM. @ruleset must be sorted. A ruleset that is too large makes sentences PROOF_UNKNOWN.
+ */
+MUST_CHECK int proof_claims(const struct ruleset *ruleset, const struct proof_people *people,
+			    const struct proof_options *options,
+			    int (*visit)(const struct proof_claim *claim, void *data), void *data);
