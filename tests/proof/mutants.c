@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include <compile.h>
+#include <wall/compile.h>
 
 static int show(const struct mutant *mutant, void *data)
 {
