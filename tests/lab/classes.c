@@ -294,9 +294,12 @@ static int send_whole(struct classes *classes)
 	if (r == 0)
 		r = send_all(classes, is_forward, 0, send_forward);
 	if (r == 0)
+		r = kernel_packets(classes);
+	if (r == 0)
 		r = send_all(classes, is_output, 0, send_output);
 	if (r == 0)
 		r = send_all(classes, is_frame, false, send_frame);
+	classes->noting = false;
 	return r;
 }
 
@@ -447,6 +450,7 @@ int main(int argc, char **argv)
 	watch_close(classes.watch);
 	senders_close(classes.senders);
 	free(classes.specimens);
+	free(classes.notes.notes);
 	ruleset_free(classes.ruleset);
 	nf_close(classes.nf);
 	policy_free(classes.policy);

@@ -70,6 +70,17 @@ struct specimen {
 	uint32_t seen; /* of enum sight */
 };
 
+/* A packet that is no specimen, and how often it was seen before and behind Lethe's chain. */
+struct note {
+	struct packet packet;
+	size_t before, after;
+};
+
+struct notes {
+	struct note *notes;
+	size_t count, room;
+};
+
 struct watch;
 struct senders;
 
@@ -83,6 +94,10 @@ struct classes {
 	struct watch *watch;
 	struct senders *senders;
 	uint16_t proxy_port; /* 0: the policy has none */
+	bool noting;	     /* is what has no number noted? All rules must be loaded */
+	bool connecting;     /* no specimen is on its way, connections are */
+	struct notes notes;
+	size_t proxied; /* connections that the transparent proxy was given */
 };
 
 /* ---- classes_build.c ---- */
@@ -109,6 +124,9 @@ struct watch *watch_close(struct watch *watch);
 /* Wait until everything that was sent has come to its end, and note what was seen of it. Returns 0,
  * -ETIMEDOUT, -ENOBUFS (something was lost), or -errno. */
 MUST_CHECK int watch_settle(struct classes *classes);
+/* Wait until such a packet (of any protocol, if the ethertype is not of IP) comes to a hook on its
+ * way out. 0, -ETIMEDOUT, or -errno. */
+MUST_CHECK int watch_for(struct classes *classes, uint16_t ethertype, uint8_t protocol);
 
 /* ---- classes_send.c ---- */
 /* @peer: path of the peer's network namespace. */
@@ -116,6 +134,8 @@ MUST_CHECK int senders_open(const char *peer, struct senders **ret_senders);
 struct senders *senders_close(struct senders *senders);
 int senders_peer_socket(const struct senders *senders);
 int senders_peer_device(const struct senders *senders);
+/* A socket of IPv4 in the peer's namespace, the caller's, or -errno. */
+MUST_CHECK int socket_at_peer(const struct senders *senders, int type);
 /* Each sends one specimen, whose number is @number, and notes what the system call said. 0 or
  * -errno where the means of sending fails. */
 MUST_CHECK int send_output(struct classes *classes, uint32_t number);
@@ -140,7 +160,21 @@ MUST_CHECK int sockets_open(struct classes *classes, bool loopback, enum packet_
 			    struct sockets *sockets);
 void sockets_close(struct sockets *sockets);
 
+/* ---- classes_notes.c ---- */
+/* Fill the rest of @packet, whose path, device and owner are known, from the packet's bytes. False:
+ * it is of no kind that is read here. */
+MUST_CHECK bool note_read(struct packet *packet, const uint8_t *data, size_t len);
+MUST_CHECK int note_add(struct notes *notes, const struct packet *packet, bool after);
+/* Make one note of all that are of the same packet. */
+void notes_merge(struct notes *notes);
+/* Its kind and what became of it, in a few words. */
+void note_print(const struct note *note, struct buf *out);
+
+/* ---- classes_kernel.c ---- */
+/* Have the kernel make packets by itself. */
+MUST_CHECK int kernel_packets(struct classes *classes);
+
 /* ---- classes_judge.c ---- */
 /* Print to standard error what disagrees, and to standard output one line of JSON. Returns whether
  * all agree, or -ENOMEM. */
-MUST_CHECK int judge(const struct classes *classes);
+MUST_CHECK int judge(struct classes *classes);

@@ -9,6 +9,8 @@
 #include <base/json.h>
 
 #define SHOWN_MAX 20 /* disagreements that are printed, of each kind */
+#define KINDS_MAX 256
+#define KIND_LEN  96
 
 /* What the kernel did, as far as it shows. */
 enum observed {
@@ -280,6 +282,48 @@ static void tally_specimen(struct tally *tally, const struct specimen *specimen)
 		show(specimen, "unsent", reasons[unsent], OBSERVED_BLOCKED);
 }
 
+/* What the kernel or a connection made: is it let through, and should it be? */
+static void judge_note(struct tally *tally, const struct note *note)
+{
+	const struct classes *classes = tally->classes;
+	struct policy_verdict verdict = policy_evaluate(classes->policy, &note->packet);
+	struct ruleset_result result = ruleset_evaluate(&classes->held, &note->packet);
+	struct specimen specimen = { .packet = note->packet };
+	enum observed observed = note->after ? OBSERVED_PASSED : OBSERVED_BLOCKED;
+	enum observed modelled;
+
+	if (note->after && note->after != note->before && tally->witness++ < SHOWN_MAX)
+		show(&specimen, "witnesses", "some passed and some did not", observed);
+	if (policy_allows(&verdict) != (note->after > 0) && tally->policy++ < SHOWN_MAX)
+		show(&specimen, "policy", verdict.reason, observed);
+	if ((!of_rules(result.outcome, &modelled) ||
+	     (modelled >= OBSERVED_PASSED) != (note->after > 0)) &&
+	    tally->rules++ < SHOWN_MAX)
+		show(&specimen, "rules", result.reason ? result.reason : "otherwise", observed);
+}
+
+/* The kinds of notes, each once: they are sorted by packet, not by kind. */
+static void report_notes(const struct notes *notes, struct json *json)
+{
+	static char kinds[KINDS_MAX][KIND_LEN];
+	size_t count = 0;
+
+	json_array_begin(json, "made");
+	for (size_t i = 0; i < notes->count; i++) {
+		AUTO_BUF struct buf kind = { .cap = KIND_LEN };
+		size_t j = 0;
+
+		note_print(&notes->notes[i], &kind);
+		while (j < count && strcmp(kinds[j], buf_text(&kind)) != 0)
+			j++;
+		if (j < count || count == KINDS_MAX)
+			continue;
+		snprintf(kinds[count++], KIND_LEN, "%s", buf_text(&kind));
+		json_string(json, NULL, buf_text(&kind));
+	}
+	json_array_end(json);
+}
+
 static int report(const struct tally *tally)
 {
 	AUTO_BUF struct buf out = { .cap = 65536 };
@@ -306,6 +350,9 @@ static int report(const struct tally *tally)
 	for (size_t i = UNSENT_PENDING; i < UNSENT_REASONS; i++)
 		json_number(&json, reasons[i], (int64_t)tally->unsent[i]);
 	json_object_end(&json);
+	json_number(&json, "proxied", (int64_t)tally->classes->proxied);
+	json_number(&json, "noted", (int64_t)tally->classes->notes.count);
+	report_notes(&tally->classes->notes, &json);
 	json_object_begin(&json, "disagreements");
 	json_number(&json, "policy", (int64_t)tally->policy);
 	json_number(&json, "rules", (int64_t)tally->rules);
@@ -318,13 +365,16 @@ static int report(const struct tally *tally)
 	return r;
 }
 
-int judge(const struct classes *classes)
+int judge(struct classes *classes)
 {
 	struct tally tally = { .classes = classes };
 	int r;
 
 	for (size_t i = 0; i < classes->count; i++)
 		tally_specimen(&tally, &classes->specimens[i]);
+	notes_merge(&classes->notes);
+	for (size_t i = 0; i < classes->notes.count; i++)
+		judge_note(&tally, &classes->notes.notes[i]);
 	r = report(&tally);
 	if (r < 0)
 		return r;

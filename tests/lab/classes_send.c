@@ -40,6 +40,7 @@ struct senders {
 	struct owned_socket sockets[SOCKETS_MAX];
 	size_t count;
 	int loopback, device, copy, copy_local; /* indices of devices */
+	int here, there;			/* the two namespaces */
 	int peer, peer_device, peer_transit;	/* a socket in the peer's namespace, its devices */
 };
 
@@ -55,15 +56,15 @@ static int index_of(const char *device, int *ret_index)
 	return *ret_index > 0 ? 0 : neg_errno();
 }
 
-/* The socket stays where it was made. The program has one thread, so it is back before anything
- * else happens. */
+/* A socket stays where it was made. The program has one thread, so it is back before anything else
+ * happens. */
 static int open_at_peer(struct senders *senders, const char *peer)
 {
-	AUTO_CLOSE int back = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-	AUTO_CLOSE int there = open(peer, O_RDONLY | O_CLOEXEC);
 	int r;
 
-	if (back < 0 || there < 0 || setns(there, CLONE_NEWNET) < 0)
+	senders->here = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	senders->there = open(peer, O_RDONLY | O_CLOEXEC);
+	if (senders->here < 0 || senders->there < 0 || setns(senders->there, CLONE_NEWNET) < 0)
 		return neg_errno();
 	senders->peer = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 	r = senders->peer < 0 ? neg_errno() : 0;
@@ -71,9 +72,23 @@ static int open_at_peer(struct senders *senders, const char *peer)
 		r = index_of("peer0", &senders->peer_device);
 	if (r == 0)
 		r = index_of("peer1", &senders->peer_transit);
-	if (setns(back, CLONE_NEWNET) < 0)
+	if (setns(senders->here, CLONE_NEWNET) < 0)
 		return neg_errno();
 	return r;
+}
+
+int socket_at_peer(const struct senders *senders, int type)
+{
+	AUTO_CLOSE int fd = -EBADF;
+	int r;
+
+	if (setns(senders->there, CLONE_NEWNET) < 0)
+		return neg_errno();
+	fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+	r = fd < 0 ? neg_errno() : 0;
+	if (setns(senders->here, CLONE_NEWNET) < 0)
+		return neg_errno();
+	return r < 0 ? r : TAKE_FD(fd);
 }
 
 int senders_open(const char *peer, struct senders **ret_senders)
@@ -83,7 +98,7 @@ int senders_open(const char *peer, struct senders **ret_senders)
 
 	if (!senders)
 		return -ENOMEM;
-	senders->peer = -EBADF;
+	senders->peer = senders->here = senders->there = -EBADF;
 	r = index_of("lo", &senders->loopback);
 	if (r == 0)
 		r = index_of("eth0", &senders->device);
@@ -107,8 +122,9 @@ struct senders *senders_close(struct senders *senders)
 		return NULL;
 	for (size_t i = 0; i < senders->count; i++)
 		close(senders->sockets[i].fd);
-	if (senders->peer >= 0)
-		close(senders->peer);
+	closep(&senders->peer);
+	closep(&senders->here);
+	closep(&senders->there);
 	free(senders);
 	return NULL;
 }

@@ -22,6 +22,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#define LOOPBACK_INDEX	 1
 #define GROUP		 9 /* of the log, in fixtures/witness.nft */
 #define ROOM		 (64 << 20) /* bytes that may wait in a socket */
 #define COPIED		 256 /* bytes of a packet */
@@ -30,7 +31,10 @@
 #define DEADLINE_SECONDS 30
 
 /* The kernel's macros for this are signed. */
-#define ALIGNED(len) (((len) + 3) & ~(size_t)3)
+#define ALIGNED(len) (((size_t)(len) + 3) & ~(size_t)3)
+
+#define ATTRIBUTE_LEN (sizeof(struct nlattr))
+#define HEADER_LEN    (sizeof(struct nlmsghdr))
 
 struct watch {
 	int log, peer;
@@ -43,7 +47,7 @@ struct logged {
 	size_t len;
 	uint8_t family; /* NFPROTO_* */
 	bool owned;
-	uint32_t uid;
+	uint32_t uid, device; /* device: by which it leaves, or 0 */
 };
 
 /* ---- asking for the log ---- */
@@ -59,12 +63,12 @@ static int configure(int fd, uint16_t type, const void *value, uint16_t len)
 {
 	struct config config = {
 		.header = {
-			.nlmsg_len = (uint32_t)(offsetof(struct config, value) + ALIGNED((size_t)len)),
+			.nlmsg_len = (uint32_t)(offsetof(struct config, value) + ALIGNED(len)),
 			.nlmsg_type = NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_CONFIG,
 			.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK,
 		},
 		.general = { .nfgen_family = AF_UNSPEC, .res_id = htons(GROUP) },
-		.attribute = { .nla_len = (uint16_t)(NLA_HDRLEN + len), .nla_type = type },
+		.attribute = { .nla_len = (uint16_t)(ATTRIBUTE_LEN + len), .nla_type = type },
 	};
 	struct {
 		struct nlmsghdr header;
@@ -180,7 +184,26 @@ static uint32_t number_of_frame(const uint8_t *frame, size_t len, uint32_t *ret_
 			    ethertype == ETH_P_IP || ethertype == ETH_P_IPV6, ret_answer);
 }
 
-static void note_logged(struct classes *classes, const struct logged *logged)
+/* What has no number, on its way out. */
+static int note_stranger(struct classes *classes, const struct logged *logged, uint32_t sight)
+{
+	bool frame = (sight & (SIGHT_EGRESS_BEFORE | SIGHT_EGRESS_AFTER)) != 0;
+	struct packet packet = {
+		.path = frame ? PACKET_FRAME : PACKET_OUTPUT,
+		.loopback = logged->device == LOOPBACK_INDEX,
+		.owned = logged->owned,
+		.uid = logged->uid,
+	};
+
+	if (!classes->noting || !(frame || (sight & (SIGHT_OUTPUT_BEFORE | SIGHT_OUTPUT_AFTER))))
+		return 0;
+	if (!note_read(&packet, logged->data, logged->len))
+		return 0;
+	return note_add(&classes->notes, &packet,
+			(sight & (SIGHT_OUTPUT_AFTER | SIGHT_EGRESS_AFTER)) != 0);
+}
+
+static int note_logged(struct classes *classes, const struct logged *logged)
 {
 	uint32_t sight = sight_of(logged->prefix), answer, number;
 
@@ -192,23 +215,25 @@ static void note_logged(struct classes *classes, const struct logged *logged)
 		if (number != CLASSES_NO_NUMBER && sight == SIGHT_INPUT_BEFORE &&
 		    number == BARRIER_NUMBER + classes->watch->barrier)
 			classes->watch->barrier++;
-		return;
+		return number == CLASSES_NO_NUMBER ? note_stranger(classes, logged, sight) : 0;
 	}
-	if (number >= classes->count)
-		return;
+	/* Sequence numbers of connections may be anything. */
+	if (number >= classes->count || (answer && classes->connecting))
+		return note_stranger(classes, logged, sight);
 	/* An answer counts when the kernel has made it: where it comes to its output hook. */
 	if (answer) {
 		if (sight == SIGHT_OUTPUT_BEFORE)
 			classes->specimens[number].seen |= answer;
-		return;
+		return note_stranger(classes, logged, sight);
 	}
 	classes->specimens[number].seen |= sight;
 	note_owner(&classes->specimens[number], logged, sight);
+	return 0;
 }
 
 static bool parse_logged(const struct nlmsghdr *header, struct logged *logged)
 {
-	const size_t start = NLMSG_HDRLEN + ALIGNED(sizeof(struct nfgenmsg));
+	const size_t start = HEADER_LEN + ALIGNED(sizeof(struct nfgenmsg));
 	const uint8_t *at = (const uint8_t *)header + start, *end;
 	const struct nfgenmsg *general = NLMSG_DATA(header);
 
@@ -217,12 +242,12 @@ static bool parse_logged(const struct nlmsghdr *header, struct logged *logged)
 		return false;
 	end = (const uint8_t *)header + header->nlmsg_len;
 	*logged = (struct logged){ .prefix = "", .family = general->nfgen_family };
-	while (end - at >= NLA_HDRLEN) {
+	while ((size_t)(end - at) >= ATTRIBUTE_LEN) {
 		struct nlattr attribute;
-		const uint8_t *value = at + NLA_HDRLEN;
+		const uint8_t *value = at + ATTRIBUTE_LEN;
 
 		memcpy(&attribute, at, sizeof(attribute));
-		if (attribute.nla_len < NLA_HDRLEN || attribute.nla_len > end - at)
+		if (attribute.nla_len < ATTRIBUTE_LEN || attribute.nla_len > end - at)
 			return false;
 		switch (attribute.nla_type) {
 		case NFULA_PREFIX:
@@ -231,17 +256,21 @@ static bool parse_logged(const struct nlmsghdr *header, struct logged *logged)
 			break;
 		case NFULA_PAYLOAD:
 			logged->data = value;
-			logged->len = attribute.nla_len - (size_t)NLA_HDRLEN;
+			logged->len = attribute.nla_len - ATTRIBUTE_LEN;
 			break;
 		case NFULA_UID:
 			logged->owned = true;
 			memcpy(&logged->uid, value, sizeof(logged->uid));
 			logged->uid = ntohl(logged->uid);
 			break;
+		case NFULA_IFINDEX_OUTDEV:
+			memcpy(&logged->device, value, sizeof(logged->device));
+			logged->device = ntohl(logged->device);
+			break;
 		default:
 			break;
 		}
-		if ((ptrdiff_t)ALIGNED(attribute.nla_len) >= end - at)
+		if (ALIGNED(attribute.nla_len) >= (size_t)(end - at))
 			break;
 		at += ALIGNED(attribute.nla_len);
 	}
@@ -260,15 +289,18 @@ static int drain_log(struct classes *classes)
 		const struct nlmsghdr *header = &buffer.header;
 		size_t left = got > 0 ? (size_t)got : 0;
 		struct logged logged;
+		int r = 0;
 
 		if (got < 0)
 			return errno == EAGAIN ? 0 : neg_errno();
-		while (left >= NLMSG_HDRLEN && header->nlmsg_len >= NLMSG_HDRLEN &&
+		while (left >= HEADER_LEN && header->nlmsg_len >= HEADER_LEN &&
 		       header->nlmsg_len <= left) {
 			size_t step = ALIGNED(header->nlmsg_len);
 
 			if (parse_logged(header, &logged))
-				note_logged(classes, &logged);
+				r = note_logged(classes, &logged);
+			if (r < 0)
+				return r;
 			if (step >= left)
 				break;
 			left -= step;
@@ -352,4 +384,32 @@ int watch_settle(struct classes *classes)
 			r = wait_barrier(classes, i + 1);
 	}
 	return r < 0 ? r : drain_peer(classes);
+}
+
+static bool was_noted(const struct notes *notes, uint16_t ethertype, uint8_t protocol)
+{
+	for (size_t i = 0; i < notes->count; i++)
+		if (notes->notes[i].packet.ethertype == ethertype &&
+		    notes->notes[i].packet.protocol == protocol)
+			return true;
+	return false;
+}
+
+int watch_for(struct classes *classes, uint16_t ethertype, uint8_t protocol)
+{
+	struct pollfd poll_fd = { .fd = classes->watch->log, .events = POLLIN };
+	time_t deadline = time(NULL) + DEADLINE_SECONDS;
+
+	for (;;) {
+		int r = drain_log(classes);
+
+		if (r < 0)
+			return r;
+		if (was_noted(&classes->notes, ethertype, protocol))
+			return watch_settle(classes);
+		if (time(NULL) > deadline)
+			return -ETIMEDOUT;
+		if (poll(&poll_fd, 1, 1000) < 0)
+			return neg_errno();
+	}
 }

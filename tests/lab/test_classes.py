@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A real packet for every class of a policy. The policy's evaluator, the model of the rules that
 were read back, and the kernel say the same of each: of every user's and of nobody's, of segments
-with every combination of flags, on the way out, to a device, in, through, to the transparent proxy.
+with every combination of flags, on the way out, to a device, in, through, to the transparent proxy;
+and so of what the kernel makes by itself.
 
 The detectors come last: where the rules are not the policy's, where the model is not the kernel's,
 and where what is seen in two places does not fit together, that is found.
@@ -31,6 +32,20 @@ NEVER = {
     "no IPv6 socket has an address of IPv4",
     "no TCP socket has the address of a group",
     "nobody may ask for this answer",
+}
+
+# What the kernel makes by itself, and what becomes of it where the LAN and the Internet are reached.
+MADE = {
+    "tcp none,ack unowned, output: passed",  # of a closed socket: what was queued
+    "tcp fin,ack unowned, output: passed",
+    "tcp rst unowned, output: blocked",  # data for a connection that was closed
+    "tcp rst,ack owned, output: passed",  # closed without having read all
+    "tcp syn,ack unowned, output on lo: passed",
+    "tcp rst,ack unowned, output on lo: passed",
+    "icmp type 3 unowned, output on lo: passed",
+    "igmp unowned, output: blocked",
+    "icmpv6 type 143 unowned, output: blocked",
+    "arp 1 unowned, frame: passed",
 }
 
 _numbers = itertools.count()
@@ -99,6 +114,8 @@ def test_policy_model_and_kernel_agree_on_every_class(
         assert told["paths"][path]["passed"] > 0 or path == "forward"
     assert told["paths"]["forward"]["passed"] == 0
     assert told["answered"] > 500
+    assert told["proxied"] == (name != "bare")
+    assert name == "bare" or MADE <= set(told["made"]), MADE - set(told["made"])
 
 
 # ---- the detectors ------------------------------------------------------------------------------
@@ -148,6 +165,16 @@ def test_another_verdict_is_found(enforced: Callable[[str], Classes], policies: 
     result = host.send(policies["shipped"])
     only_the_policy_differs(result)
     assert found in result.said
+
+
+def test_a_packet_that_the_kernel_makes_is_found(enforced: Callable[[str], Classes],
+                                                 policies: Policies) -> None:  # fmt: skip
+    """A rule for an address that no class has, to which the kernel itself sends."""
+    host = enforced("shipped")
+    nft(host, "insert rule inet lethe refuse ip daddr 224.0.0.22 accept")
+    result = host.send(policies["shipped"])
+    only_the_policy_differs(result)
+    assert "igmp 192.168.1.2 -> 224.0.0.22 without owner, output" in result.said
 
 
 def test_rules_of_another_policy_are_found(enforced: Callable[[str], Classes],

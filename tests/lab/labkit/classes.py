@@ -84,6 +84,9 @@ def _routes(gateway: str, own: list[str]) -> list[str]:
 
 _PEER = [
     f"link set peer0 address {PEER_MAC} addrgenmode none arp off up",
+    f"address add {names.WEB_ADDRESS}/32 dev peer0",
+    f"neigh replace {names.HOST_ADDRESS} lladdr {HOST_MAC} dev peer0 nud permanent",
+    "route add default dev peer0",
     f"link set peer1 address {PEER_TRANSIT_MAC} addrgenmode none arp off up",
 ]
 
