@@ -19,7 +19,7 @@
  *   macvlan is seen from the other namespace: its device has lower_elsewhere.
  * - Which functions hang on the packet filter's hooks is told by kernels from 5.14 that have
  *   NETFILTER_NETLINK_HOOK, as Debian's. On others ebtables, IPVS and BPF programs are looked for
- * by their own ways, and functions of modules from elsewhere are not seen.
+ *   by their own ways, and functions of modules from elsewhere are not seen.
  * - IPsec states without a policy only unwrap what arrives, and what is unwrapped is judged again.
  *
  * Wanted is CAP_NET_ADMIN in the first user namespace, for bpf(2); without it there will be
