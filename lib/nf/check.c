@@ -62,26 +62,53 @@ static int message_check(const struct nf_message *message, const char *name)
 	return 0;
 }
 
-static bool rule_understood(const struct ruleset_rule *rule)
+/* Is it of those that our rules are made of? The reader understands more. */
+static bool expression_ours(const struct ruleset_expression *expression)
+{
+	switch ((int)expression->kind) {
+	case RULESET_META:
+	case RULESET_PAYLOAD:
+	case RULESET_COMPARE:
+	case RULESET_BITWISE:
+	case RULESET_RANGE:
+	case RULESET_LOOKUP:
+	case RULESET_DYNSET:
+	case RULESET_IMMEDIATE:
+	case RULESET_REJECT:
+	case RULESET_SOCKET:
+	case RULESET_TPROXY:
+	case RULESET_COUNTER:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool rule_ours(const struct ruleset_rule *rule)
 {
 	for (size_t i = 0; i < rule->count; i++)
-		if (rule->expressions[i].kind == RULESET_UNKNOWN)
+		if (!expression_ours(&rule->expressions[i]))
 			return false;
 	return true;
 }
 
-static bool understood(const struct ruleset *ruleset)
+static bool ours(const struct ruleset *ruleset)
 {
 	if (ruleset->incomplete)
 		return false;
-	for (size_t t = 0; t < ruleset->table_count; t++)
+	for (size_t t = 0; t < ruleset->table_count; t++) {
+		/* What packets put there is not ours to bring. */
+		for (size_t i = 0; i < ruleset->tables[t].set_count; i++)
+			if (ruleset->tables[t].sets[i].held > 0)
+				return false;
 		for (size_t i = 0; i < ruleset->tables[t].chain_count; i++) {
 			const struct ruleset_chain *chain = &ruleset->tables[t].chains[i];
 
 			for (size_t k = 0; k < chain->rule_count; k++)
-				if (!rule_understood(&chain->rules[k]))
+				if (!rule_ours(&chain->rules[k]))
 					return false;
 		}
+	}
 	return true;
 }
 
@@ -96,7 +123,7 @@ int nf_batch_check(const void *batch, size_t len, const char *name)
 	while (nf_message_next(&rest, &message) > 0)
 		if (message.type >> 8 == NFNL_SUBSYS_NFTABLES && message_check(&message, name) < 0)
 			return -EBADMSG;
-	if (nf_decode(all, 0, NULL, &ruleset) < 0 || !understood(ruleset))
+	if (nf_decode(all, 0, NULL, &ruleset) < 0 || !ours(ruleset))
 		return -EBADMSG;
 	return 0;
 }

@@ -35,15 +35,17 @@ MUST_CHECK int nf_name_read(struct nf_span value, char *ret_name);
 void nf_set_write(struct nf_writer *writer, const struct ruleset_table *table,
 		  const struct ruleset_set *set, uint32_t id);
 
-/* Attributes of a NEWSET message. Sets *ret_incomplete where the struct cannot say all of it.
- * The name is in @set already. 0 or -EBADMSG. */
+/* Attributes of a NEWSET message. Where the struct cannot say all of it, *ret_missing is the first
+ * such thing in words, in static storage; else it is left as it is. The name is in @set already.
+ * 0 or -EBADMSG. */
 MUST_CHECK int nf_set_read(const struct nf_attributes *attributes, struct ruleset_set *ret_set,
-			   bool *ret_incomplete);
+			   const char **ret_missing);
 
-/* Add what NFTA_SET_ELEM_LIST_ELEMENTS holds to @set, interval ends as entries of their own.
+/* Add what NFTA_SET_ELEM_LIST_ELEMENTS holds to @set, interval ends as entries of their own; of a
+ * dynamic set only what they come to, in `held` and `longest_ms`. *ret_missing as above.
  * 0, -EBADMSG, -ENOMEM. */
 MUST_CHECK int nf_elements_read(struct nf_span bytes, struct ruleset_set *set,
-				bool *ret_incomplete);
+				const char **ret_missing);
 
 /* When all elements of @set were read: make intervals of starts and ends, and order them.
  * 0, or -EBADMSG if two intervals start at one key. */
@@ -75,9 +77,34 @@ MUST_CHECK int nf_batch_end(struct nf_writer *writer);
 MUST_CHECK int nf_probe_device_attribute(struct nf_socket *socket, uint16_t attribute,
 					 bool *ret_supported);
 
-/* Everything nf_read() decodes, as the kernel sent it, appended to @out: for corpora and tests. */
+/* What the dynamic sets hold, counted while it is read: packets fill them, so what they hold may be
+ * large, and changes meanwhile without a new generation. */
+struct nf_tally {
+	struct ruleset_set set; /* of its members those that nf_elements_read() needs and sets */
+	uint8_t family;
+	char table[RULESET_NAME_MAX + 1];
+	const char *missing; /* what the struct cannot say; NULL for nothing */
+};
+
+struct nf_tallies {
+	struct nf_tally *sets;
+	size_t count, room;
+};
+
+/* Enter them into what was decoded. */
+void nf_tallies_enter(const struct nf_tallies *tallies, struct ruleset *ruleset);
+
+/* Everything nf_read() decodes, as the kernel sent it, appended to @out: for corpora and tests. The
+ * elements of dynamic sets are counted in @tallies, whose `sets` the caller frees; if that is NULL,
+ * they are in @out, too. */
 MUST_CHECK int nf_dump(struct nf_socket *socket, enum ruleset_family family, const char *only,
-		       struct buf *out);
+		       struct buf *out, struct nf_tallies *tallies);
+
+/* The ruleset is incomplete. What is told first is kept, in words fit for a terminal. */
+void nf_missing(struct ruleset *ruleset, const char *format, ...) PRINTF(2, 3);
+
+/* "inet", "ip" and so on. */
+const char *nf_family_text(uint32_t family);
 
 /* Send one request and hand every answering message to @visit (a dump's, or one) until DONE or an
  * acknowledgement. The sequence number is set here. 0, -errno of the kernel, -EINTR if the dump was

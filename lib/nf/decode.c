@@ -37,11 +37,13 @@ static int table_name_read(struct nf_decoder *decoder, uint8_t family, struct nf
 	if (decoder->only &&
 	    (r < 0 || family != (uint8_t)decoder->family || strcmp(ret_name, decoder->only) != 0))
 		return 0;
-	if (r < 0 || !family_known(family)) {
-		decoder->ruleset->incomplete = true;
-		return 0;
-	}
-	return 1;
+	if (!family_known(family))
+		nf_missing(decoder->ruleset, "a table of the unknown family %u", family);
+	else if (r < 0)
+		nf_missing(decoder->ruleset, "a table whose name is empty or too long");
+	else
+		return 1;
+	return 0;
 }
 
 static struct ruleset_table *table_find(struct nf_decoder *decoder, uint8_t family,
@@ -83,7 +85,8 @@ static int table_new(struct nf_decoder *decoder, uint8_t family,
 						 BIT(NFTA_TABLE_USE) | BIT(NFTA_TABLE_HANDLE) |
 						 BIT(NFTA_TABLE_PAD) | BIT(NFTA_TABLE_USERDATA) |
 						 BIT(NFTA_TABLE_OWNER)))
-		decoder->ruleset->incomplete = true;
+		nf_missing(decoder->ruleset, "an unknown property of table %s %s",
+			   nf_family_text(family), name);
 	return flags.data ? nf_read_u32(flags, &table->flags) : 0;
 }
 
@@ -122,27 +125,56 @@ int nf_decode_table(struct nf_decoder *decoder, uint8_t family, struct nf_span v
 	return *ret_table ? 1 : -EBADMSG;
 }
 
-int nf_decode_name(struct nf_decoder *decoder, struct nf_span value, char *ret_name)
+int nf_decode_name(struct nf_decoder *decoder, const struct ruleset_table *table, const char *kind,
+		   struct nf_span value, char *ret_name)
 {
 	int r = nf_name_read(value, ret_name);
 
 	if (r == -EOPNOTSUPP)
-		decoder->ruleset->incomplete = true;
+		nf_missing(decoder->ruleset, "a %s whose name is empty or too long in table %s %s",
+			   kind, nf_family_text(table->family), table->name);
 	return r == -EOPNOTSUPP ? 0 : r < 0 ? r : 1;
 }
 
-/* Objects and flow tables: only that there are some. Both name their table in attribute 1. */
-static int other_new(struct nf_decoder *decoder, uint8_t family,
+static const char *object_text(uint32_t type)
+{
+	static const char *const texts[] = {
+	    [NFT_OBJECT_QUOTA] = "quota",       [NFT_OBJECT_CT_HELPER] = "ct helper",
+	    [NFT_OBJECT_LIMIT] = "limit",       [NFT_OBJECT_CONNLIMIT] = "limit of connections",
+	    [NFT_OBJECT_TUNNEL] = "tunnel",     [NFT_OBJECT_CT_TIMEOUT] = "ct timeout",
+	    [NFT_OBJECT_SECMARK] = "secmark",   [NFT_OBJECT_CT_EXPECT] = "ct expectation",
+	    [NFT_OBJECT_SYNPROXY] = "synproxy",
+	};
+
+	return type < ARRAY_SIZE(texts) && texts[type] ? texts[type] : "object";
+}
+
+/* Objects and flow tables: only that there are some. Both name their table in attribute 1 and
+ * themselves in attribute 2. Counters look on, whoever uses them. */
+static int other_new(struct nf_decoder *decoder, uint8_t family, bool flowtable,
 		     const struct nf_attributes *attributes)
 {
-	char name[RULESET_NAME_MAX + 1];
+	char name[RULESET_NAME_MAX + 1], own[NFT_NAME_MAXLEN] = "";
+	uint32_t type = NFT_OBJECT_UNSPEC;
 	int r;
 
 	static_assert(NFTA_OBJ_TABLE == 1 && NFTA_FLOWTABLE_TABLE == 1, "attribute of the table");
+	static_assert(NFTA_OBJ_NAME == 2 && NFTA_FLOWTABLE_NAME == 2, "attribute of the name");
 	r = table_name_read(decoder, family, attributes->at[NFTA_OBJ_TABLE], name);
-	if (r > 0)
-		decoder->ruleset->incomplete = true;
-	return r < 0 ? r : 0;
+	if (r <= 0)
+		return r;
+	if (!flowtable && attributes->at[NFTA_OBJ_TYPE].data &&
+	    nf_read_u32(attributes->at[NFTA_OBJ_TYPE], &type) < 0)
+		return -EBADMSG;
+	if (type == NFT_OBJECT_COUNTER)
+		return 0;
+	if (attributes->at[NFTA_OBJ_NAME].data &&
+	    nf_read_text(attributes->at[NFTA_OBJ_NAME], own, sizeof(own)) == -EBADMSG)
+		return -EBADMSG;
+	nf_missing(decoder->ruleset, "the %s %.*s of table %s %s",
+		   flowtable ? "flowtable" : object_text(type), RULESET_NAME_MAX, own,
+		   nf_family_text(family), name);
+	return 0;
 }
 
 static int message_read(struct nf_decoder *decoder, const struct nf_message *message)
@@ -176,8 +208,9 @@ static int message_read(struct nf_decoder *decoder, const struct nf_message *mes
 	case NFT_MSG_NEWRULE:
 		return nf_decode_rule(decoder, family, &attributes);
 	case NFT_MSG_NEWOBJ:
+		return other_new(decoder, family, false, &attributes);
 	case NFT_MSG_NEWFLOWTABLE:
-		return other_new(decoder, family, &attributes);
+		return other_new(decoder, family, true, &attributes);
 	default:
 		return -EBADMSG;
 	}

@@ -20,8 +20,10 @@ struct nf_decoder {
 MUST_CHECK int nf_decode_table(struct nf_decoder *decoder, uint8_t family, struct nf_span value,
 			       struct ruleset_table **ret_table);
 
-/* An object's own name. 1, 0 for one that we have no place for and so leave out, -EBADMSG. */
-MUST_CHECK int nf_decode_name(struct nf_decoder *decoder, struct nf_span value, char *ret_name);
+/* The own name of a thing in @table that is a @kind ("chain"). 1, 0 for one that we have no place
+ * for and so leave out, -EBADMSG. */
+MUST_CHECK int nf_decode_name(struct nf_decoder *decoder, const struct ruleset_table *table,
+			      const char *kind, struct nf_span value, char *ret_name);
 
 /* One message of the kind. 0, -EBADMSG, -ENOMEM. */
 MUST_CHECK int nf_decode_chain(struct nf_decoder *decoder, uint8_t family,

@@ -9,10 +9,17 @@
 
 #define NOTE_COMMENT 0 /* nft's own: type, length, text with its NUL */
 
+static void chain_missing(struct nf_decoder *decoder, const struct ruleset_table *table,
+			  const struct ruleset_chain *chain, const char *what)
+{
+	nf_missing(decoder->ruleset, "%s of chain %s in table %s %s", what, chain->name,
+		   nf_family_text(table->family), table->name);
+}
+
 /* Devices that a base chain is bound to. A prefix with letters in it ("eth*") has no place in the
  * model. */
-static int devices_read(struct nf_decoder *decoder, struct nf_span list,
-			struct ruleset_chain *chain)
+static int devices_read(struct nf_decoder *decoder, const struct ruleset_table *table,
+			struct nf_span list, struct ruleset_chain *chain)
 {
 	char name[RULESET_DEVICE_MAX];
 	struct nf_span value;
@@ -26,17 +33,18 @@ static int devices_read(struct nf_decoder *decoder, struct nf_span list,
 		if (r == 0 && type == NF_DEVICE_PREFIX && !name[0])
 			chain->every_device = true;
 		else if (r < 0 || type != NF_DEVICE_NAME || !name[0])
-			decoder->ruleset->incomplete = true;
+			chain_missing(decoder, table, chain, "devices that share a prefix");
 		else if (ruleset_add_device(chain, name) < 0)
 			return -ENOMEM;
 	}
 	/* Names beside the empty prefix add nothing, but are not what the model says. */
 	if (r == 0 && chain->every_device && chain->device_count > 0)
-		decoder->ruleset->incomplete = true;
+		chain_missing(decoder, table, chain, "devices beside every device");
 	return r;
 }
 
-static int hook_read(struct nf_decoder *decoder, struct nf_span bytes, struct ruleset_chain *chain)
+static int hook_read(struct nf_decoder *decoder, const struct ruleset_table *table,
+		     struct nf_span bytes, struct ruleset_chain *chain)
 {
 	struct nf_attributes attributes;
 	struct nf_span list;
@@ -51,12 +59,12 @@ static int hook_read(struct nf_decoder *decoder, struct nf_span bytes, struct ru
 	chain->priority = (int32_t)priority;
 	if (nf_attributes_beyond(&attributes, BIT(NFTA_HOOK_HOOKNUM) | BIT(NFTA_HOOK_PRIORITY) |
 						  BIT(NFTA_HOOK_DEV) | BIT(NFTA_HOOK_DEVS)))
-		decoder->ruleset->incomplete = true;
+		chain_missing(decoder, table, chain, "an unknown property of the hook");
 	/* The kernel says a single device twice: NFTA_HOOK_DEV is for old programs. */
 	list = attributes.at[NFTA_HOOK_DEVS];
 	if (!list.data && attributes.at[NFTA_HOOK_DEV].data)
-		decoder->ruleset->incomplete = true;
-	return devices_read(decoder, list, chain);
+		chain_missing(decoder, table, chain, "a device");
+	return devices_read(decoder, table, list, chain);
 }
 
 static enum ruleset_chain_type type_read(struct nf_span value)
@@ -71,8 +79,8 @@ static enum ruleset_chain_type type_read(struct nf_span value)
 					    : 0;
 }
 
-static int base_read(struct nf_decoder *decoder, const struct nf_attributes *attributes,
-		     struct ruleset_chain *chain)
+static int base_read(struct nf_decoder *decoder, const struct ruleset_table *table,
+		     const struct nf_attributes *attributes, struct ruleset_chain *chain)
 {
 	uint32_t policy = NF_ACCEPT; /* the kernel's, where nobody said */
 	int r;
@@ -80,7 +88,7 @@ static int base_read(struct nf_decoder *decoder, const struct nf_attributes *att
 	chain->base = true;
 	chain->type = type_read(attributes->at[NFTA_CHAIN_TYPE]);
 	if (!chain->type)
-		decoder->ruleset->incomplete = true;
+		chain_missing(decoder, table, chain, "the unknown type");
 	if (attributes->at[NFTA_CHAIN_POLICY].data) {
 		r = nf_read_u32(attributes->at[NFTA_CHAIN_POLICY], &policy);
 		if (r < 0)
@@ -89,7 +97,7 @@ static int base_read(struct nf_decoder *decoder, const struct nf_attributes *att
 	if (policy != NF_ACCEPT && policy != NF_DROP)
 		return -EBADMSG;
 	chain->policy = policy == NF_ACCEPT ? RULESET_ACCEPT : RULESET_DROP;
-	return hook_read(decoder, attributes->at[NFTA_CHAIN_HOOK], chain);
+	return hook_read(decoder, table, attributes->at[NFTA_CHAIN_HOOK], chain);
 }
 
 int nf_decode_chain(struct nf_decoder *decoder, uint8_t family,
@@ -103,7 +111,7 @@ int nf_decode_chain(struct nf_decoder *decoder, uint8_t family,
 
 	r = nf_decode_table(decoder, family, attributes->at[NFTA_CHAIN_TABLE], &table);
 	if (r > 0)
-		r = nf_decode_name(decoder, attributes->at[NFTA_CHAIN_NAME], name);
+		r = nf_decode_name(decoder, table, "chain", attributes->at[NFTA_CHAIN_NAME], name);
 	if (r > 0 && attributes->at[NFTA_CHAIN_FLAGS].data)
 		r = nf_read_u32(attributes->at[NFTA_CHAIN_FLAGS], &flags) < 0 ? -EBADMSG : 1;
 	if (r <= 0)
@@ -119,8 +127,11 @@ int nf_decode_chain(struct nf_decoder *decoder, uint8_t family,
 						 BIT(NFTA_CHAIN_TYPE) | BIT(NFTA_CHAIN_COUNTERS) |
 						 BIT(NFTA_CHAIN_PAD) | BIT(NFTA_CHAIN_FLAGS) |
 						 BIT(NFTA_CHAIN_ID) | BIT(NFTA_CHAIN_USERDATA)))
-		decoder->ruleset->incomplete = true;
-	return attributes->at[NFTA_CHAIN_HOOK].data ? base_read(decoder, attributes, chain) : 0;
+		chain_missing(decoder, table, chain,
+			      flags & NFT_CHAIN_HW_OFFLOAD ? "rules that the device carries out"
+							   : "an unknown property");
+	return attributes->at[NFTA_CHAIN_HOOK].data ? base_read(decoder, table, attributes, chain)
+						    : 0;
 }
 
 /* ---- rules ---- */
@@ -195,7 +206,7 @@ int nf_decode_rule(struct nf_decoder *decoder, uint8_t family,
 
 	r = nf_decode_table(decoder, family, attributes->at[NFTA_RULE_TABLE], &table);
 	if (r > 0)
-		r = nf_decode_name(decoder, attributes->at[NFTA_RULE_CHAIN], name);
+		r = nf_decode_name(decoder, table, "chain", attributes->at[NFTA_RULE_CHAIN], name);
 	if (r <= 0)
 		return r;
 	chain = chain_find(decoder, table, name);
@@ -205,8 +216,9 @@ int nf_decode_rule(struct nf_decoder *decoder, uint8_t family,
 	rule = ruleset_add_rule(chain, comment);
 	if (!rule)
 		return -ENOMEM;
+	/* One of them is how x_tables asks for its older extensions. */
 	if (nf_attributes_beyond(attributes, rule_known))
-		decoder->ruleset->incomplete = true;
+		chain_missing(decoder, table, chain, "an unknown property of a rule");
 	if (attributes->at[NFTA_RULE_HANDLE].data &&
 	    nf_read_u64(attributes->at[NFTA_RULE_HANDLE], &rule->handle) < 0)
 		return -EBADMSG;

@@ -157,6 +157,29 @@ static void rule_write(struct nf_writer *writer, const struct ruleset_table *tab
 	nf_message_end(writer);
 }
 
+/* Rules name counters, which must be there first. One that exists stays as it is. */
+static void counters_write(struct nf_writer *writer, const struct ruleset_table *table,
+			   const struct ruleset_rule *rule)
+{
+	for (size_t i = 0; i < rule->count; i++) {
+		const struct ruleset_expression *e = &rule->expressions[i];
+
+		if (e->kind != RULESET_OBJECT || e->object.type != NFT_OBJECT_COUNTER)
+			continue;
+		if (!nf_name_valid(e->object.object, sizeof(e->object.object))) {
+			nf_writer_fail(writer, -EINVAL);
+			return;
+		}
+		begin(writer, table, NFT_MSG_NEWOBJ, NLM_F_CREATE);
+		nf_put_text(writer, NFTA_OBJ_TABLE, table->name);
+		nf_put_text(writer, NFTA_OBJ_NAME, e->object.object);
+		nf_put_u32(writer, NFTA_OBJ_TYPE, NFT_OBJECT_COUNTER);
+		nf_nest_begin(writer, NFTA_OBJ_DATA);
+		nf_nest_end(writer);
+		nf_message_end(writer);
+	}
+}
+
 /* Chains before elements (verdicts name them), sets with their elements before rules: an anonymous
  * set takes no more elements once a rule uses it. */
 static void table_write(struct nf_writer *writer, const struct ruleset_table *table,
@@ -172,8 +195,10 @@ static void table_write(struct nf_writer *writer, const struct ruleset_table *ta
 	for (size_t i = 0; i < table->set_count; i++)
 		nf_set_write(writer, table, &table->sets[i], (*set_id)++);
 	for (size_t i = 0; i < table->chain_count; i++)
-		for (size_t k = 0; k < table->chains[i].rule_count; k++)
+		for (size_t k = 0; k < table->chains[i].rule_count; k++) {
+			counters_write(writer, table, &table->chains[i].rules[k]);
 			rule_write(writer, table, &table->chains[i], &table->chains[i].rules[k]);
+		}
 }
 
 /* A ruleset that is only part of what somebody's kernel holds must not replace the whole. */

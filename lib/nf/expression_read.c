@@ -2,6 +2,7 @@
 /* Reading expressions. -EOPNOTSUPP inside means that the struct cannot say it. */
 #include "fields.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include <linux/netfilter/nf_tables.h>
@@ -38,6 +39,12 @@ static int number_read(struct nf_span value, const struct nf_field *field, uint8
 	if ((field->max && small > field->max) || (field->form == FIELD_BIT && small > 1) ||
 	    (field->form == FIELD_ZERO && small))
 		return -EOPNOTSUPP;
+	if (field->form == FIELD_QUOTA_FLAGS)
+		small &= ~(uint32_t)NFT_QUOTA_F_DEPLETED;
+	if (field->form == FIELD_WIDE || field->form == FIELD_QUOTA_FLAGS) {
+		big = small;
+		memcpy(member, &big, sizeof(big));
+	}
 	if (field->form == FIELD_BIT)
 		*(bool *)member = small;
 	else if (field->form == FIELD_U32)
@@ -83,6 +90,43 @@ static int result_read(struct nf_span value, struct ruleset_expression *e)
 	return nf_verdict_read(attributes.at[NFTA_DATA_VERDICT], &e->immediate.verdict);
 }
 
+static int direction_read(struct nf_span value, int8_t *member)
+{
+	uint8_t number;
+	int r;
+
+	r = nf_read_u8(value, &number);
+	if (r < 0)
+		return r;
+	if (number > 1)
+		return -EOPNOTSUPP;
+	*member = (int8_t)number;
+	return 0;
+}
+
+static int shift_read(struct nf_span value, const struct nf_field *field, uint8_t *member)
+{
+	struct ruleset_value data;
+	uint32_t number;
+	int r;
+
+	if (field->form == FIELD_SHIFT) {
+		r = nf_read_u32(value, &number);
+		if (r < 0)
+			return r;
+		*(bool *)member = number == NFT_BITWISE_LSHIFT;
+		return number == NFT_BITWISE_LSHIFT || number == NFT_BITWISE_RSHIFT ? 0
+										    : -EOPNOTSUPP;
+	}
+	r = nf_value_read(value, &data);
+	if (r < 0)
+		return r;
+	if (data.len != sizeof(number))
+		return -EOPNOTSUPP;
+	memcpy(member, data.bytes, sizeof(number));
+	return 0;
+}
+
 static int field_read(struct nf_span value, const struct nf_field *field,
 		      struct ruleset_expression *e)
 {
@@ -91,7 +135,7 @@ static int field_read(struct nf_span value, const struct nf_field *field,
 	int r;
 
 	if (!value.data) {
-		if (field->form == FIELD_REGISTER_OR_NONE)
+		if (field->form == FIELD_REGISTER_OR_NONE || field->form == FIELD_DIRECTION)
 			*(int8_t *)member = -1;
 		return field->need == FIELD_REQUIRED ? -EOPNOTSUPP : 0;
 	}
@@ -101,7 +145,14 @@ static int field_read(struct nf_span value, const struct nf_field *field,
 	case FIELD_U64:
 	case FIELD_BIT:
 	case FIELD_ZERO:
+	case FIELD_WIDE:
+	case FIELD_QUOTA_FLAGS:
 		return number_read(value, field, member);
+	case FIELD_DIRECTION:
+		return direction_read(value, (int8_t *)member);
+	case FIELD_SHIFT:
+	case FIELD_SHIFT_BITS:
+		return shift_read(value, field, member);
 	case FIELD_NAME:
 		return nf_name_read(value, (char *)member);
 	case FIELD_DATA:
@@ -123,6 +174,28 @@ static int field_read(struct nf_span value, const struct nf_field *field,
 	return 0;
 }
 
+/* The kernel names an end even where only a start was given. */
+static void end_settle(int8_t start, int8_t *end)
+{
+	if (*end == start)
+		*end = -1;
+}
+
+static void settle(const struct nf_kind *kind, struct ruleset_expression *e)
+{
+	size_t size;
+	char *name = nf_expression_name(e, &size);
+
+	if (name)
+		snprintf(name, size, "%s", kind->name);
+	if (e->kind == RULESET_TRANSLATE) {
+		end_settle(e->translate.address_reg, &e->translate.address_end_reg);
+		end_settle(e->translate.port_reg, &e->translate.port_end_reg);
+	} else if (e->kind == RULESET_REDIRECT || e->kind == RULESET_MASQUERADE) {
+		end_settle(e->redirect.port_reg, &e->redirect.port_end_reg);
+	}
+}
+
 /* The contents of an expression of known kind. */
 static int fields_read(struct nf_span bytes, const struct nf_kind *kind,
 		       struct ruleset_expression *e)
@@ -134,15 +207,18 @@ static int fields_read(struct nf_span bytes, const struct nf_kind *kind,
 	r = nf_attributes_read(bytes, &attributes);
 	if (r < 0)
 		return r;
-	e->kind = kind->kind;
-	for (const struct nf_field *field = kind->fields; field->form != FIELD_END; field++) {
+	*e = (struct ruleset_expression){.kind = kind->kind};
+	for (const struct nf_field *field = kind->fields; field && field->form != FIELD_END;
+	     field++) {
 		r = field_read(attributes.at[field->attribute], field, e);
 		if (r < 0)
 			return r;
 		known |= UINT32_C(1) << field->attribute;
 	}
-	return nf_attributes_beyond(&attributes, known) || !nf_expression_sound(e) ? -EOPNOTSUPP
-										   : 0;
+	settle(kind, e);
+	if (kind->fields && nf_attributes_beyond(&attributes, known))
+		return -EOPNOTSUPP;
+	return nf_expression_sound(e) ? 0 : -EOPNOTSUPP;
 }
 
 int nf_expression_read(struct nf_span bytes, struct ruleset_expression *ret_expression)

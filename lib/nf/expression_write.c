@@ -33,6 +33,13 @@ static void number_write(struct nf_writer *writer, const struct nf_field *field,
 		if (field->need != FIELD_OPTIONAL || big)
 			nf_put_u64(writer, field->attribute, big);
 		break;
+	case FIELD_WIDE:
+	case FIELD_QUOTA_FLAGS:
+		memcpy(&big, member, sizeof(big));
+		if (big > UINT32_MAX)
+			nf_writer_fail(writer, -EINVAL);
+		nf_put_u32(writer, field->attribute, (uint32_t)big);
+		break;
 	default: /* FIELD_BIT, FIELD_ZERO */
 		small = field->form == FIELD_BIT && *member;
 		if (field->need != FIELD_OPTIONAL || small)
@@ -89,6 +96,20 @@ static void register_write(struct nf_writer *writer, const struct nf_field *fiel
 	nf_put_u32(writer, field->attribute, register_to_kernel(reg));
 }
 
+static void shift_write(struct nf_writer *writer, const struct nf_field *field,
+			const uint8_t *member)
+{
+	struct ruleset_value value = {.len = sizeof(uint32_t)};
+
+	if (field->form == FIELD_SHIFT) {
+		nf_put_u32(writer, field->attribute,
+			   *member ? NFT_BITWISE_LSHIFT : NFT_BITWISE_RSHIFT);
+		return;
+	}
+	memcpy(value.bytes, member, sizeof(uint32_t));
+	nf_value_write(writer, field->attribute, &value);
+}
+
 static void field_write(struct nf_writer *writer, const struct nf_field *field,
 			const struct ruleset_expression *e)
 {
@@ -100,7 +121,17 @@ static void field_write(struct nf_writer *writer, const struct nf_field *field,
 	case FIELD_U64:
 	case FIELD_BIT:
 	case FIELD_ZERO:
+	case FIELD_WIDE:
+	case FIELD_QUOTA_FLAGS:
 		number_write(writer, field, member);
+		break;
+	case FIELD_DIRECTION:
+		if ((int8_t)*member >= 0)
+			nf_put_u8(writer, field->attribute, *member);
+		break;
+	case FIELD_SHIFT:
+	case FIELD_SHIFT_BITS:
+		shift_write(writer, field, member);
 		break;
 	case FIELD_NAME:
 		name_write(writer, field, (const char *)member);
@@ -126,13 +157,24 @@ static void field_write(struct nf_writer *writer, const struct nf_field *field,
 	}
 }
 
-void nf_expression_write(struct nf_writer *writer, const struct ruleset_expression *expression)
+/* The kernel's kind for the expression, or NULL. */
+static const struct nf_kind *kind_of(const struct ruleset_expression *expression)
 {
-	const struct nf_kind *kind = NULL;
+	struct ruleset_expression e = *expression;
+	size_t size;
+	const char *name = nf_expression_name(&e, &size);
 
 	for (size_t i = 0; i < NF_KINDS; i++)
-		if (nf_kinds[i].kind == expression->kind)
-			kind = &nf_kinds[i];
+		if (nf_kinds[i].kind == e.kind &&
+		    (!name || strncmp(nf_kinds[i].name, name, size) == 0))
+			return &nf_kinds[i];
+	return NULL;
+}
+
+void nf_expression_write(struct nf_writer *writer, const struct ruleset_expression *expression)
+{
+	const struct nf_kind *kind = kind_of(expression);
+
 	if (!kind || !nf_expression_sound(expression)) {
 		nf_writer_fail(writer, -EINVAL);
 		return;
@@ -140,7 +182,8 @@ void nf_expression_write(struct nf_writer *writer, const struct ruleset_expressi
 	nf_nest_begin(writer, NFTA_LIST_ELEM);
 	nf_put_text(writer, NFTA_EXPR_NAME, kind->name);
 	nf_nest_begin(writer, NFTA_EXPR_DATA);
-	for (const struct nf_field *field = kind->fields; field->form != FIELD_END; field++)
+	for (const struct nf_field *field = kind->fields; field && field->form != FIELD_END;
+	     field++)
 		field_write(writer, field, expression);
 	nf_nest_end(writer);
 	nf_nest_end(writer);

@@ -16,7 +16,14 @@ static int optional_u32(struct nf_span value, uint32_t *ret_number)
 	return value.data ? nf_read_u32(value, ret_number) : 0;
 }
 
-static int concat_read(struct nf_span list, struct ruleset_set *set, bool *ret_incomplete)
+/* What is told first is kept. */
+static void missing(const char **ret_missing, const char *what)
+{
+	if (!*ret_missing)
+		*ret_missing = what;
+}
+
+static int concat_read(struct nf_span list, struct ruleset_set *set, const char **ret_missing)
 {
 	struct nf_attributes field;
 	struct nf_span value;
@@ -32,18 +39,18 @@ static int concat_read(struct nf_span list, struct ruleset_set *set, bool *ret_i
 		if (r < 0)
 			return r;
 		if (set->field_count == ARRAY_SIZE(set->fields) || len > RULESET_DATA_MAX) {
-			*ret_incomplete = true;
+			missing(ret_missing, "keys of many parts");
 			return 0;
 		}
 		set->fields[set->field_count++] = (uint8_t)len;
 	}
 	/* One part alone is no concatenation; the kernel has none of that kind. */
 	if (set->field_count == 1)
-		*ret_incomplete = true;
+		missing(ret_missing, "keys of one part");
 	return r;
 }
 
-static int description_read(struct nf_span bytes, struct ruleset_set *set, bool *ret_incomplete)
+static int description_read(struct nf_span bytes, struct ruleset_set *set, const char **ret_missing)
 {
 	struct nf_attributes attributes;
 	int r;
@@ -56,12 +63,12 @@ static int description_read(struct nf_span bytes, struct ruleset_set *set, bool 
 		return r;
 	if (nf_attributes_beyond(&attributes,
 				 1u << NFTA_SET_DESC_SIZE | 1u << NFTA_SET_DESC_CONCAT))
-		*ret_incomplete = true;
-	return concat_read(attributes.at[NFTA_SET_DESC_CONCAT], set, ret_incomplete);
+		missing(ret_missing, "an unknown property");
+	return concat_read(attributes.at[NFTA_SET_DESC_CONCAT], set, ret_missing);
 }
 
 static int types_read(const struct nf_attributes *attributes, struct ruleset_set *set,
-		      bool *ret_incomplete)
+		      const char **ret_missing)
 {
 	int r = 0;
 
@@ -78,7 +85,7 @@ static int types_read(const struct nf_attributes *attributes, struct ruleset_set
 	if (set->verdict_map)
 		set->data_len = 0;
 	if (!set->map && (set->data_type || set->data_len))
-		*ret_incomplete = true;
+		missing(ret_missing, "data beside the keys");
 	if (set->map && !set->verdict_map &&
 	    (set->data_len == 0 || set->data_len > RULESET_DATA_MAX))
 		return -EBADMSG;
@@ -93,7 +100,7 @@ static const uint32_t set_known =
     1u << NFTA_SET_HANDLE | 1u << NF_SET_TYPE | 1u << NF_SET_COUNT;
 
 int nf_set_read(const struct nf_attributes *attributes, struct ruleset_set *ret_set,
-		bool *ret_incomplete)
+		const char **ret_missing)
 {
 	uint32_t flags = 0, known = NFT_SET_CONCAT;
 	int r;
@@ -107,9 +114,13 @@ int nf_set_read(const struct nf_attributes *attributes, struct ruleset_set *ret_
 		*member = flags & nf_set_flags[i].flag;
 		known |= nf_set_flags[i].flag;
 	}
+	if (flags & NFT_SET_OBJECT)
+		missing(ret_missing, "objects");
+	if (attributes->at[NFTA_SET_EXPR].data || attributes->at[NFTA_SET_EXPRESSIONS].data)
+		missing(ret_missing, "elements with a statement");
 	if ((flags & ~known) || nf_attributes_beyond(attributes, set_known))
-		*ret_incomplete = true;
-	r = types_read(attributes, ret_set, ret_incomplete);
+		missing(ret_missing, "an unknown property");
+	r = types_read(attributes, ret_set, ret_missing);
 	if (r < 0)
 		return r;
 	if (attributes->at[NFTA_SET_TIMEOUT].data) {
@@ -117,7 +128,7 @@ int nf_set_read(const struct nf_attributes *attributes, struct ruleset_set *ret_
 		if (r < 0)
 			return r;
 	}
-	return description_read(attributes->at[NFTA_SET_DESC], ret_set, ret_incomplete);
+	return description_read(attributes->at[NFTA_SET_DESC], ret_set, ret_missing);
 }
 
 /* Until all elements are read, the end of an interval is an entry whose key_end has this length,
@@ -166,11 +177,62 @@ static int element_keys_read(const struct nf_attributes *attributes, const struc
 	return r < 0 ? r : key_end.data && element->key_end.len != set->key_len ? -EBADMSG : 0;
 }
 
-/* 0, -EOPNOTSUPP if the struct cannot say it, -EBADMSG. */
-static int element_read(struct nf_span bytes, const struct ruleset_set *set,
-			struct ruleset_element *element)
+/* Why an element with these attributes and flags has no place in a set of @set's kind; or NULL. */
+static const char *element_missing(const struct nf_attributes *attributes, uint32_t flags,
+				   const struct ruleset_set *set)
 {
+	uint32_t known = 1u << NFTA_SET_ELEM_KEY | 1u << NFTA_SET_ELEM_KEY_END |
+			 1u << NFTA_SET_ELEM_DATA | 1u << NFTA_SET_ELEM_FLAGS |
+			 1u << NFTA_SET_ELEM_PAD | 1u << NFTA_SET_ELEM_USERDATA;
+
+	if (set->dynamic)
+		known |= 1u << NFTA_SET_ELEM_TIMEOUT | 1u << NFTA_SET_ELEM_EXPIRATION;
+	if (flags & NFT_SET_ELEM_CATCHALL)
+		return "an element for every key";
+	if (attributes->at[NFTA_SET_ELEM_EXPR].data ||
+	    attributes->at[NFTA_SET_ELEM_EXPRESSIONS].data)
+		return "an element with a statement";
+	if (attributes->at[NFTA_SET_ELEM_OBJREF].data)
+		return "an element with an object";
+	if (!set->dynamic && (attributes->at[NFTA_SET_ELEM_TIMEOUT].data ||
+			      attributes->at[NFTA_SET_ELEM_EXPIRATION].data))
+		return "an element with a time-out";
+	if ((flags & ~(uint32_t)NFT_SET_ELEM_INTERVAL_END) ||
+	    nf_attributes_beyond(attributes, known))
+		return "an element with an unknown property";
+	return NULL;
+}
+
+/* How long the element of a dynamic set may stay: its own time-out or the set's. None, and since
+ * Linux 6.12 one of 0, is for ever. */
+static int element_count(const struct nf_attributes *attributes, struct ruleset_set *set)
+{
+	uint64_t timeout = set->timeout_ms, rest = 0;
+	int r = 0;
+
+	if (attributes->at[NFTA_SET_ELEM_TIMEOUT].data)
+		r = nf_read_u64(attributes->at[NFTA_SET_ELEM_TIMEOUT], &timeout);
+	if (r == 0 && attributes->at[NFTA_SET_ELEM_EXPIRATION].data)
+		r = nf_read_u64(attributes->at[NFTA_SET_ELEM_EXPIRATION], &rest);
+	if (r < 0)
+		return r;
+	if (!set->timeout || timeout == 0)
+		timeout = UINT64_MAX;
+	/* Kernels let programs set what is left apart from the time-out. */
+	if (timeout < rest)
+		timeout = rest;
+	if (set->longest_ms < timeout)
+		set->longest_ms = timeout;
+	set->held++;
+	return 0;
+}
+
+/* 0, if need be with words; -EBADMSG, -ENOMEM. */
+static int element_read(struct nf_span bytes, struct ruleset_set *set, const char **ret_missing)
+{
+	struct ruleset_element element = {0};
 	struct nf_attributes attributes;
+	const char *words;
 	uint32_t flags = 0;
 	bool end;
 	int r;
@@ -181,39 +243,36 @@ static int element_read(struct nf_span bytes, const struct ruleset_set *set,
 	r = optional_u32(attributes.at[NFTA_SET_ELEM_FLAGS], &flags);
 	if (r < 0)
 		return r;
-	if ((flags & ~(uint32_t)NFT_SET_ELEM_INTERVAL_END) ||
-	    nf_attributes_beyond(&attributes,
-				 1u << NFTA_SET_ELEM_KEY | 1u << NFTA_SET_ELEM_KEY_END |
-				     1u << NFTA_SET_ELEM_DATA | 1u << NFTA_SET_ELEM_FLAGS |
-				     1u << NFTA_SET_ELEM_PAD | 1u << NFTA_SET_ELEM_USERDATA))
-		return -EOPNOTSUPP;
+	words = element_missing(&attributes, flags, set);
+	if (words)
+		missing(ret_missing, words);
+	if (set->dynamic)
+		return element_count(&attributes, set);
+	if (words)
+		return 0;
 	end = flags & NFT_SET_ELEM_INTERVAL_END;
-	r = element_keys_read(&attributes, set, end, element);
-	if (r < 0 || end)
-		return r;
-	if (set->map)
-		return element_data_read(attributes.at[NFTA_SET_ELEM_DATA], set, element);
-	return attributes.at[NFTA_SET_ELEM_DATA].data ? -EOPNOTSUPP : 0;
+	r = element_keys_read(&attributes, set, end, &element);
+	if (r == 0 && !end && set->map)
+		r = element_data_read(attributes.at[NFTA_SET_ELEM_DATA], set, &element);
+	else if (r == 0 && !end && attributes.at[NFTA_SET_ELEM_DATA].data)
+		r = -EOPNOTSUPP;
+	if (r == -EOPNOTSUPP) {
+		missing(ret_missing, "an element of another form");
+		return 0;
+	}
+	return r < 0 ? r : ruleset_add_element(set, &element) ? 0 : -ENOMEM;
 }
 
-int nf_elements_read(struct nf_span bytes, struct ruleset_set *set, bool *ret_incomplete)
+int nf_elements_read(struct nf_span bytes, struct ruleset_set *set, const char **ret_missing)
 {
 	struct nf_span value;
 	uint16_t type;
 	int r;
 
 	while ((r = nf_attribute_next(&bytes, &type, &value)) > 0) {
-		struct ruleset_element element = {0};
-
-		r = element_read(value, set, &element);
-		if (r == -EOPNOTSUPP) {
-			*ret_incomplete = true;
-			continue;
-		}
+		r = element_read(value, set, ret_missing);
 		if (r < 0)
 			return r;
-		if (!ruleset_add_element(set, &element))
-			return -ENOMEM;
 	}
 	return r;
 }

@@ -63,6 +63,26 @@ static void test_refused_expressions(void **state)
 	assert_int_equal(build_with(&e), -EINVAL);
 	e = (struct ruleset_expression){.kind = RULESET_TPROXY, .tproxy = {0, -1, -1}};
 	assert_int_equal(build_with(&e), -EINVAL);
+	e = (struct ruleset_expression){.kind = RULESET_SHIFT, .shift = {.len = 8, .bits = 1}};
+	assert_int_equal(build_with(&e), 0);
+	e.shift.bits = 0;
+	assert_int_equal(build_with(&e), -EINVAL);
+	e.shift.len = 4;
+	assert_int_equal(build_with(&e), 0);
+	e.shift.bits = 32;
+	assert_int_equal(build_with(&e), -EINVAL);
+	e = (struct ruleset_expression){.kind = RULESET_LIMIT, .limit.name = "limit"};
+	assert_int_equal(build_with(&e), 0);
+	e.limit.settings[2] = UINT64_C(1) << 32;
+	assert_int_equal(build_with(&e), -EINVAL);
+	e = (struct ruleset_expression){.kind = RULESET_LIMIT, .limit.name = "log"};
+	assert_int_equal(build_with(&e), -EINVAL);
+	e = (struct ruleset_expression){.kind = RULESET_OBJECT, .object = {1, ""}};
+	assert_int_equal(build_with(&e), -EINVAL);
+	e = (struct ruleset_expression){.kind = RULESET_CONNECTION, .connection.direction = 2};
+	assert_int_equal(build_with(&e), -EINVAL);
+	e = (struct ruleset_expression){.kind = RULESET_REDIRECT, .redirect = {-1, 0, 0}};
+	assert_int_equal(build_with(&e), -EINVAL);
 }
 
 static struct ruleset *with_set(struct ruleset_set **ret_set)
@@ -287,6 +307,111 @@ static void test_check_refuses_contents(void **state)
 	assert_int_equal(check_message(put_good_again), 0);
 }
 
+/* A whole batch of our own making with one expression in it. */
+static int check_expression(const struct ruleset_expression *e)
+{
+	CLEANUP(ruleset_freep) struct ruleset *ruleset = ruleset_new();
+	AUTO_BUF struct buf out = {.cap = NF_BATCH_MAX};
+	struct ruleset_chain *chain;
+	struct ruleset_rule *rule;
+
+	chain = ruleset_add_chain(ruleset_add_table(ruleset, RULESET_INET, NAME), "c");
+	assert_non_null(chain);
+	rule = ruleset_add_rule(chain, "");
+	assert_non_null(rule);
+	assert_non_null(ruleset_add_expression(rule, e));
+	assert_int_equal(nf_batch_build(ruleset, &test_prefix, &out), 0);
+	return nf_batch_check(out.data, out.len, NAME);
+}
+
+/* What is only read from others does not come from a file. */
+static void test_check_refuses_foreign_kinds(void **state)
+{
+	static const struct ruleset_expression foreign[] = {
+	    {.kind = RULESET_META_SET, .meta_set = {NFT_META_MARK, 0}},
+	    {.kind = RULESET_PAYLOAD_SET, .payload_set = {RULESET_NETWORK, 8, 2, 0, 1, 10, 0}},
+	    {.kind = RULESET_SHIFT, .shift = {.len = 4, .left = true, .bits = 2}},
+	    {.kind = RULESET_BYTEORDER, .byteorder = {0, 0, NFT_BYTEORDER_HTON, 4, 4}},
+	    {.kind = RULESET_CONNECTION, .connection = {NFT_CT_STATE, -1, 0}},
+	    {.kind = RULESET_CONNECTION_SET, .connection_set = {NFT_CT_MARK, -1, 0}},
+	    {.kind = RULESET_TRANSLATE, .translate = {true, RULESET_IPV4, 0, -1, -1, -1, 0}},
+	    {.kind = RULESET_REDIRECT, .redirect = {-1, -1, 0}},
+	    {.kind = RULESET_MASQUERADE, .redirect = {-1, -1, 0}},
+	    {.kind = RULESET_NOTRACK},
+	    {.kind = RULESET_ROUTE_LOOKUP, .route_lookup = {NFT_FIB_RESULT_OIF, 1, 0}},
+	    {.kind = RULESET_ROUTE_FIELD, .route_field = {NFT_RT_CLASSID, 0}},
+	    {.kind = RULESET_LIMIT, .limit = {"limit", {5, 60}}},
+	    {.kind = RULESET_NUMBER, .number = {2, 0, 0, 0}},
+	    {.kind = RULESET_NO_EFFECT, .no_effect = {"log"}},
+	    {.kind = RULESET_OBJECT, .object = {NFT_OBJECT_COUNTER, "k"}},
+	    {.kind = RULESET_OBJECT, .object = {NFT_OBJECT_QUOTA, "k"}},
+	};
+	const struct ruleset_expression counter = {.kind = RULESET_COUNTER};
+	bool seen[RULESET_OBJECT + 1] = {false};
+
+	for (size_t i = 0; i < ARRAY_SIZE(foreign); i++) {
+		assert_int_equal(check_expression(&foreign[i]), -EBADMSG);
+		seen[foreign[i].kind] = true;
+	}
+	for (int kind = RULESET_META_SET; kind <= RULESET_OBJECT; kind++)
+		assert_true(seen[kind]);
+	assert_int_equal(check_expression(&counter), 0);
+}
+
+static void put_dynamic(struct nf_writer *writer, bool filled)
+{
+	const struct ruleset_value key = {.len = 2};
+
+	test_message(writer, NFT_MSG_NEWSET, RULESET_INET);
+	nf_put_text(writer, NFTA_SET_TABLE, NAME);
+	nf_put_text(writer, NFTA_SET_NAME, "s");
+	nf_put_u32(writer, NFTA_SET_FLAGS, NFT_SET_EVAL);
+	nf_put_u32(writer, NFTA_SET_KEY_LEN, 2);
+	nf_message_end(writer);
+	if (!filled)
+		return;
+	test_message(writer, NFT_MSG_NEWSETELEM, RULESET_INET);
+	nf_put_text(writer, NFTA_SET_ELEM_LIST_TABLE, NAME);
+	nf_put_text(writer, NFTA_SET_ELEM_LIST_SET, "s");
+	nf_nest_begin(writer, NFTA_SET_ELEM_LIST_ELEMENTS);
+	nf_nest_begin(writer, NFTA_LIST_ELEM);
+	nf_value_write(writer, NFTA_SET_ELEM_KEY, &key);
+	nf_nest_end(writer);
+	nf_nest_end(writer);
+	nf_message_end(writer);
+}
+
+static void put_empty_dynamic(struct nf_writer *writer)
+{
+	put_dynamic(writer, false);
+}
+
+static void put_filled_dynamic(struct nf_writer *writer)
+{
+	put_dynamic(writer, true);
+}
+
+/* A file that lets something in as if packets had asked for it. */
+static void test_check_refuses_held(void **state)
+{
+	assert_int_equal(check_message(put_empty_dynamic), 0);
+	assert_int_equal(check_message(put_filled_dynamic), -EBADMSG);
+}
+
+static void put_counter_object(struct nf_writer *writer)
+{
+	test_message(writer, NFT_MSG_NEWOBJ, RULESET_INET);
+	nf_put_text(writer, NFTA_OBJ_TABLE, NAME);
+	nf_put_text(writer, NFTA_OBJ_NAME, "k");
+	nf_put_u32(writer, NFTA_OBJ_TYPE, NFT_OBJECT_COUNTER);
+	nf_message_end(writer);
+}
+
+static void test_check_refuses_objects(void **state)
+{
+	assert_int_equal(check_message(put_counter_object), -EBADMSG);
+}
+
 static void test_check_refuses_brackets(void **state)
 {
 	AUTO_BUF struct buf no_ack = {.cap = 4096}, generation = {.cap = 4096};
@@ -320,6 +445,9 @@ int main(void)
 	    cmocka_unit_test(test_check_accepts),
 	    cmocka_unit_test(test_check_refuses_shapes),
 	    cmocka_unit_test(test_check_refuses_contents),
+	    cmocka_unit_test(test_check_refuses_foreign_kinds),
+	    cmocka_unit_test(test_check_refuses_held),
+	    cmocka_unit_test(test_check_refuses_objects),
 	    cmocka_unit_test(test_check_refuses_brackets),
 	};
 

@@ -129,13 +129,14 @@ static void test_torn_set(void **state)
 	assert_null(ruleset);
 }
 
-/* Decode what was written after a table of ours: is the ruleset complete? */
-static bool complete(struct nf_writer *writer)
+/* Decode what was written after a table of ours: is the ruleset complete? Else this is missing. */
+static bool complete(struct nf_writer *writer, const char *missing)
 {
 	CLEANUP(ruleset_freep) struct ruleset *ruleset = NULL;
 
 	assert_int_equal(nf_writer_finish(writer), 0);
 	ruleset = test_decode(writer->out);
+	assert_string_equal(ruleset->missing, missing);
 	return !ruleset->incomplete;
 }
 
@@ -212,22 +213,181 @@ static void put_flowtable(struct nf_writer *writer)
 	nf_message_end(writer);
 }
 
+static void put_quota(struct nf_writer *writer)
+{
+	test_message(writer, NFT_MSG_NEWOBJ, RULESET_INET);
+	nf_put_text(writer, NFTA_OBJ_TABLE, NAME);
+	nf_put_text(writer, NFTA_OBJ_NAME, "q\n\033[2J");
+	nf_put_u32(writer, NFTA_OBJ_TYPE, NFT_OBJECT_QUOTA);
+	nf_message_end(writer);
+}
+
+static void put_counter(struct nf_writer *writer)
+{
+	test_message(writer, NFT_MSG_NEWOBJ, RULESET_INET);
+	nf_put_text(writer, NFTA_OBJ_TABLE, NAME);
+	nf_put_text(writer, NFTA_OBJ_NAME, "k");
+	nf_put_u32(writer, NFTA_OBJ_TYPE, NFT_OBJECT_COUNTER);
+	nf_message_end(writer);
+}
+
+/* Only the first is told. */
+static void put_two(struct nf_writer *writer)
+{
+	put_quota(writer);
+	put_long_table(writer);
+}
+
+static void put_statement(struct nf_writer *writer)
+{
+	put_set(writer, 0, 0);
+	put_element(writer, 1, 0, NFTA_SET_ELEM_EXPR);
+}
+
+static void put_dynamic_statement(struct nf_writer *writer)
+{
+	put_set(writer, NFT_SET_EVAL, 0);
+	put_element(writer, 1, 0, NFTA_SET_ELEM_EXPR);
+}
+
+static void put_dynamic_catchall(struct nf_writer *writer)
+{
+	put_set(writer, NFT_SET_EVAL, 0);
+	put_element(writer, 0, NFT_SET_ELEM_CATCHALL, 0);
+}
+
+#define IN_TABLE " of table inet " NAME
+#define IN_SET   " in set s" IN_TABLE
+#define IN_CHAIN " of chain c in table inet " NAME
+
 static void test_incomplete(void **state)
 {
-	static void (*const put[])(struct nf_writer *) = {
-	    put_long_table,     put_empty_chain, put_foreign_family, put_offload,  put_prefix,
-	    put_set_expression, put_object_map,  put_future_flag,    put_catchall, put_expiring,
-	    put_element_object, test_put_object, put_flowtable,
+	static const struct {
+		void (*put)(struct nf_writer *writer);
+		const char *missing;
+	} cases[] = {
+	    {put_good, ""},
+	    {put_counter, ""},
+	    {put_long_table, "a table whose name is empty or too long"},
+	    {put_empty_chain, "a chain whose name is empty or too long in table inet " NAME},
+	    {put_foreign_family, "a table of the unknown family 12"},
+	    {put_offload, "rules that the device carries out" IN_CHAIN},
+	    {put_prefix, "devices that share a prefix" IN_CHAIN},
+	    {put_set_expression, "elements with a statement" IN_SET},
+	    {put_object_map, "objects" IN_SET},
+	    {put_future_flag, "an unknown property" IN_SET},
+	    {put_catchall, "an element for every key" IN_SET},
+	    {put_expiring, "an element with a time-out" IN_SET},
+	    {put_element_object, "an element with an object" IN_SET},
+	    {put_statement, "an element with a statement" IN_SET},
+	    {put_dynamic_statement, "an element with a statement" IN_SET},
+	    {put_dynamic_catchall, "an element for every key" IN_SET},
+	    {test_put_object, "the object " IN_TABLE},
+	    {put_flowtable, "the flowtable " IN_TABLE},
+	    {put_quota, "the quota q??[2J" IN_TABLE},
+	    {put_two, "the quota q??[2J" IN_TABLE},
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(put) + 1; i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		AUTO_BUF struct buf out = {.cap = 1 << 16};
 		struct nf_writer writer = {.out = &out};
 
 		test_put_table(&writer, RULESET_INET, NAME);
-		(i < ARRAY_SIZE(put) ? put[i] : put_good)(&writer);
-		assert_int_equal(complete(&writer), i == ARRAY_SIZE(put));
+		cases[i].put(&writer);
+		assert_int_equal(complete(&writer, cases[i].missing), cases[i].missing[0] == '\0');
 	}
+}
+
+/* ---- dynamic sets ---- */
+
+static void put_timed(struct nf_writer *writer, uint64_t timeout, uint64_t rest)
+{
+	const struct ruleset_value key = {.bytes = {0, 7}, .len = 2};
+
+	test_message(writer, NFT_MSG_NEWSETELEM, RULESET_INET);
+	nf_put_text(writer, NFTA_SET_ELEM_LIST_TABLE, NAME);
+	nf_put_text(writer, NFTA_SET_ELEM_LIST_SET, "s");
+	nf_nest_begin(writer, NFTA_SET_ELEM_LIST_ELEMENTS);
+	nf_nest_begin(writer, NFTA_LIST_ELEM);
+	nf_value_write(writer, NFTA_SET_ELEM_KEY, &key);
+	if (timeout != 1)
+		nf_put_u64(writer, NFTA_SET_ELEM_TIMEOUT, timeout);
+	if (rest)
+		nf_put_u64(writer, NFTA_SET_ELEM_EXPIRATION, rest);
+	nf_nest_end(writer);
+	nf_nest_end(writer);
+	nf_message_end(writer);
+}
+
+/* What a set of these flags and time-out comes to with elements of these time-outs; of 1: none. */
+static void require_held(uint32_t flags, uint64_t own, const uint64_t (*timeouts)[2], size_t count,
+			 uint64_t longest_ms)
+{
+	CLEANUP(ruleset_freep) struct ruleset *ruleset = NULL;
+	AUTO_BUF struct buf out = {.cap = 1 << 16};
+	struct nf_writer writer = {.out = &out};
+	const struct ruleset_set *set;
+
+	test_put_table(&writer, RULESET_INET, NAME);
+	test_message(&writer, NFT_MSG_NEWSET, RULESET_INET);
+	nf_put_text(&writer, NFTA_SET_TABLE, NAME);
+	nf_put_text(&writer, NFTA_SET_NAME, "s");
+	nf_put_u32(&writer, NFTA_SET_FLAGS, flags | NFT_SET_EVAL);
+	nf_put_u32(&writer, NFTA_SET_KEY_LEN, 2);
+	if (own)
+		nf_put_u64(&writer, NFTA_SET_TIMEOUT, own);
+	nf_message_end(&writer);
+	for (size_t i = 0; i < count; i++)
+		put_timed(&writer, timeouts[i][0], timeouts[i][1]);
+	assert_int_equal(nf_writer_finish(&writer), 0);
+	/* The same element again and again: packets come while the kernel tells. */
+	ruleset = test_decode(&out);
+	assert_false(ruleset->incomplete);
+	set = &ruleset->tables[0].sets[0];
+	assert_int_equal(set->element_count, 0);
+	assert_int_equal(set->held, count);
+	assert_true(set->longest_ms == longest_ms);
+}
+
+static void test_dynamic_sets(void **state)
+{
+	require_held(NFT_SET_TIMEOUT, 60000, NULL, 0, 0);
+	require_held(NFT_SET_TIMEOUT, 60000, (const uint64_t[][2]){{1, 5}, {1, 9}}, 2, 60000);
+	require_held(NFT_SET_TIMEOUT, 60000, (const uint64_t[][2]){{90000, 5}, {1, 9}}, 2, 90000);
+	require_held(NFT_SET_TIMEOUT, 60000, (const uint64_t[][2]){{1000, 5}, {1000, 9}}, 2, 1000);
+	/* An update may have given it longer than it began with. */
+	require_held(NFT_SET_TIMEOUT, 60000, (const uint64_t[][2]){{1000, 5000}}, 1, 5000);
+	require_held(NFT_SET_TIMEOUT, 60000, (const uint64_t[][2]){{0, 0}, {1, 9}}, 2, UINT64_MAX);
+	require_held(NFT_SET_TIMEOUT, 0, (const uint64_t[][2]){{1, 0}}, 1, UINT64_MAX);
+	require_held(0, 0, (const uint64_t[][2]){{1, 0}}, 1, UINT64_MAX);
+}
+
+/* Tallies of sets that went meanwhile, or have no place, are passed over. */
+static void test_tallies(void **state)
+{
+	struct nf_tally sets[] = {
+	    {.family = RULESET_IPV6, .table = NAME, .set = {.name = "s", .held = 1}},
+	    {.family = RULESET_INET, .table = NAME, .set = {.name = "none", .held = 2}},
+	    {.family = RULESET_INET, .table = "", .set = {.name = "", .held = 3}},
+	    {.family = RULESET_INET,
+	     .table = NAME,
+	     .set = {.name = "s", .held = 4, .longest_ms = 5},
+	     .missing = "an element for every key"},
+	};
+	const struct nf_tallies tallies = {sets, ARRAY_SIZE(sets), ARRAY_SIZE(sets)};
+	CLEANUP(ruleset_freep) struct ruleset *ruleset = NULL;
+	AUTO_BUF struct buf out = {.cap = 1 << 16};
+	struct nf_writer writer = {.out = &out};
+
+	test_put_table(&writer, RULESET_INET, NAME);
+	put_set(&writer, NFT_SET_EVAL, 0);
+	assert_int_equal(nf_writer_finish(&writer), 0);
+	ruleset = test_decode(&out);
+	nf_tallies_enter(&tallies, ruleset);
+	assert_int_equal(ruleset->tables[0].sets[0].held, 4);
+	assert_true(ruleset->tables[0].sets[0].longest_ms == 5);
+	assert_true(ruleset->incomplete);
+	assert_string_equal(ruleset->missing, "an element for every key" IN_SET);
 }
 
 /* Only one table is asked for: what others hold does not matter. */
@@ -271,6 +431,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_intervals),      cmocka_unit_test(test_intervals_that_contradict),
 	    cmocka_unit_test(test_torn_set),       cmocka_unit_test(test_incomplete),
+	    cmocka_unit_test(test_dynamic_sets),   cmocka_unit_test(test_tallies),
 	    cmocka_unit_test(test_only_one_table), cmocka_unit_test(test_broken_bytes),
 	};
 

@@ -25,3 +25,12 @@ struct ruleset *kernel_read(struct nf_socket *socket);
 
 /* Fails the test unless the kernel holds exactly this. */
 void kernel_require_held(struct nf_socket *socket, const struct ruleset *expected);
+
+/* Run nft with @text as its input (NULL: list what there is). What it prints goes to @output. It
+ * may end before it has read all of its input: ignore SIGPIPE. Returns what it exits with. */
+#define KERNEL_NFT_LOADED  0
+#define KERNEL_NFT_MISSING 127
+int kernel_nft(const char *text, struct buf *output);
+
+/* Skips the test where there is no nft, or fails it if LETHE_MUST_RUN is 1. */
+void kernel_need_nft(void);

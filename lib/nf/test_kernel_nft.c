@@ -8,68 +8,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 
 #include <cmocka.h>
-
-#define NFT_SECONDS 60
-#define NFT_LOADED  0
-#define NFT_MISSING 127
-
-/* Run nft with @text as its input (NULL: list what there is). What it prints goes to @ret_output.
- */
-static int run_nft(const char *text, struct buf *output)
-{
-	int in[2], out[2], status;
-	char piece[4096];
-	ssize_t len;
-	pid_t child;
-
-	assert_int_equal(pipe(in), 0);
-	assert_int_equal(pipe(out), 0);
-	child = fork();
-	assert_true(child >= 0);
-	if (child == 0) {
-		/* nft 1.0.6 never ends when it meets a rule in a chain that it cannot read. */
-		alarm(NFT_SECONDS);
-		dup2(in[0], STDIN_FILENO);
-		dup2(out[1], STDOUT_FILENO);
-		dup2(out[1], STDERR_FILENO);
-		for (int i = 0; i < 2; i++) {
-			close(in[i]);
-			close(out[i]);
-		}
-		if (text)
-			execlp("nft", "nft", "-f", "-", (char *)NULL);
-		else
-			execlp("nft", "nft", "list", "ruleset", (char *)NULL);
-		_exit(NFT_MISSING);
-	}
-	close(in[0]);
-	close(out[1]);
-	if (text)
-		assert_int_equal(write(in[1], text, strlen(text)), strlen(text));
-	close(in[1]);
-	while ((len = read(out[0], piece, sizeof(piece))) > 0)
-		buf_add(output, piece, (size_t)len);
-	close(out[0]);
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_true(WIFEXITED(status));
-	return WEXITSTATUS(status);
-}
-
-static void need_nft(void)
-{
-	AUTO_BUF struct buf output = {.cap = 1 << 20};
-	const char *must = getenv("LETHE_MUST_RUN");
-
-	if (run_nft("", &output) != NFT_MISSING)
-		return;
-	print_message("# nft is not installed\n");
-	if (must && strcmp(must, "1") == 0)
-		fail_msg("nft is not installed");
-	skip();
-}
 
 static void require_listed(const char *listing, const char *line)
 {
@@ -84,9 +24,9 @@ static void test_nft_lists_ours(void **state)
 	AUTO_BUF struct buf output = {.cap = 1 << 20};
 	const char *listing;
 
-	need_nft();
+	kernel_need_nft();
 	kernel_apply(socket, sample, &kernel_by_name);
-	assert_int_equal(run_nft(NULL, &output), 0);
+	assert_int_equal(kernel_nft(NULL, &output), 0);
 	listing = buf_text(&output);
 	require_listed(listing, "comment \"owned: by owner\"");
 	require_listed(listing, "elements = { 0-10, 11, 12-255, 257, 65280-65535 }");
@@ -127,45 +67,43 @@ static const struct foreign {
      WHOLE, NULL},
     {"table inet f { flags dormant; chain c { type filter hook input priority 0; }; }", WHOLE,
      NULL},
-    {"table ip f { chain c { type nat hook postrouting priority srcnat; masquerade; }; }", UNKNOWN,
-     "masq"},
+    {"table ip f { chain c { type nat hook postrouting priority srcnat; masquerade; }; }", WHOLE,
+     NULL},
     {"table ip f { chain c { type nat hook output priority -100; tcp dport 80 dnat to 1.2.3.4:8; "
      "}; }",
-     UNKNOWN, "nat"},
+     WHOLE, NULL},
     {"table ip f { chain c { type nat hook output priority -100; tcp dport 80 redirect to :8; }; }",
-     UNKNOWN, "redir"},
-    {"table inet f { chain c { type filter hook input priority 0; ct state new accept; }; }",
-     UNKNOWN, "ct"},
-    {"table inet f { chain c { type filter hook input priority 0; log prefix \"x\"; }; }", UNKNOWN,
-     "log"},
+     WHOLE, NULL},
+    {"table inet f { chain c { type filter hook input priority 0; ct state new accept; }; }", WHOLE,
+     NULL},
+    {"table inet f { chain c { type filter hook input priority 0; log prefix \"x\"; }; }", WHOLE,
+     NULL},
     {"table inet f { chain c { type filter hook input priority 0; limit rate 5/second accept; }; }",
-     UNKNOWN, "limit"},
-    {"table inet f { chain c { type filter hook input priority 0; quota 5 mbytes drop; }; }",
-     UNKNOWN, "quota"},
-    {"table inet f { chain c { type filter hook prerouting priority -300; notrack; }; }", UNKNOWN,
-     "notrack"},
-    {"table inet f { chain c { type filter hook output priority 0; meta mark set 7; }; }", UNKNOWN,
-     "meta"},
-    {"table inet f { chain c { type filter hook output priority 0; meta nftrace set 1; }; }",
-     UNKNOWN, "meta"},
-    {"table ip f { chain c { type filter hook output priority 0; ip dscp set 8; }; }", UNKNOWN,
-     "payload"},
-    {"table ip f { chain c { type filter hook output priority 0; ip ttl set 8; }; }", UNKNOWN,
-     "payload"},
+     WHOLE, NULL},
+    {"table inet f { chain c { type filter hook input priority 0; quota 5 mbytes drop; }; }", WHOLE,
+     NULL},
+    {"table inet f { chain c { type filter hook prerouting priority -300; notrack; }; }", WHOLE,
+     NULL},
+    {"table inet f { chain c { type filter hook output priority 0; meta mark set 7; }; }", WHOLE,
+     NULL},
+    {"table inet f { chain c { type filter hook output priority 0; meta nftrace set 1; }; }", WHOLE,
+     NULL},
+    {"table ip f { chain c { type filter hook output priority 0; ip dscp set 8; }; }", WHOLE, NULL},
+    {"table ip f { chain c { type filter hook output priority 0; ip ttl set 8; }; }", WHOLE, NULL},
     {"table ip f { chain c { type filter hook output priority 0; meta mark set mark << 2; }; }",
-     UNKNOWN, "bitwise"},
+     WHOLE, NULL},
     {"table inet f { chain c { type filter hook prerouting priority 0;\n"
      "fib daddr type local accept; }; }",
-     UNKNOWN, "fib"},
+     WHOLE, NULL},
     {"table inet f { chain c { type filter hook input priority 0;\n"
      "tcp option maxseg size 5 accept; }; }",
      UNKNOWN, "exthdr"},
     {"table inet f { chain c { type filter hook input priority 0; numgen random mod 2 0 drop; }; }",
-     UNKNOWN, "numgen"},
+     WHOLE, NULL},
     {"table ip f { chain c { type filter hook input priority 0; jhash ip saddr mod 2 0 drop; }; }",
      UNKNOWN, "hash"},
-    {"table inet f { chain c { type filter hook input priority 0; ct count 5 drop; }; }", UNKNOWN,
-     "connlimit"},
+    {"table inet f { chain c { type filter hook input priority 0; ct count 5 drop; }; }", WHOLE,
+     NULL},
     {"table netdev f { chain c { type filter hook ingress device \"lo\" priority 0; fwd to \"lo\"; "
      "}; }",
      UNKNOWN, "fwd"},
@@ -182,7 +120,7 @@ static const struct foreign {
      UNKNOWN, "dynset"},
     {"table inet f { counter k { }\n"
      "chain c { type filter hook input priority 0; counter name k; }; }",
-     INCOMPLETE, "objref"},
+     WHOLE, NULL},
     {"table inet f { quota k { 5 mbytes; }; }", INCOMPLETE, NULL},
     {"table inet f { limit k { rate 5/second; }; }", INCOMPLETE, NULL},
     {"table inet f { ct helper k { type \"ftp\" protocol tcp; }; }", INCOMPLETE, NULL},
@@ -259,12 +197,12 @@ static void test_foreign_rulesets(void **state)
 	AUTO_BUF struct buf output = {.cap = 1 << 20};
 	unsigned loaded = 0;
 
-	need_nft();
+	kernel_need_nft();
 	for (size_t i = 0; i < ARRAY_SIZE(foreign); i++) {
 		AUTO_BUF struct buf words = {.cap = 1 << 20};
 
-		assert_int_equal(run_nft("flush ruleset\n", &output), NFT_LOADED);
-		if (run_nft(foreign[i].text, &words) != NFT_LOADED) {
+		assert_int_equal(kernel_nft("flush ruleset\n", &output), KERNEL_NFT_LOADED);
+		if (kernel_nft(foreign[i].text, &words) != KERNEL_NFT_LOADED) {
 			print_message("# this kernel or nft does not take foreign ruleset %zu\n",
 				      i);
 			continue;
@@ -284,11 +222,12 @@ static void test_beside_others(void **state)
 	CLEANUP(ruleset_freep) struct ruleset *sample = sample_full("lo"), *read = NULL;
 	AUTO_BUF struct buf output = {.cap = 1 << 20};
 
-	need_nft();
-	assert_int_equal(run_nft("table inet other { chain lethe-test { tcp dport 1 accept; }; }\n"
-				 "table ip lethe-test { counter k { }; }\n",
-				 &output),
-			 0);
+	kernel_need_nft();
+	assert_int_equal(
+	    kernel_nft("table inet other { chain lethe-test { tcp dport 1 accept; }; }\n"
+		       "table ip lethe-test { quota k { 5 mbytes; }; }\n",
+		       &output),
+	    0);
 	kernel_apply(socket, sample, &kernel_by_name);
 	kernel_apply(socket, sample, &kernel_by_name);
 	read = kernel_read(socket);

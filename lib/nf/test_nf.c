@@ -274,7 +274,7 @@ struct odd {
 
 /* Expressions of numbers only: the first attribute is the one that makes it strange. */
 static const struct odd odd[] = {
-    {"meta", NFTA_META_SREG, 8, 1, {{NFTA_META_KEY, NFT_META_MARK}}},
+    {"meta", NFTA_META_SREG, 8, 2, {{NFTA_META_KEY, NFT_META_MARK}, {NFTA_META_DREG, 8}}},
     {"meta", NFTA_META_DREG, 24, 1, {{NFTA_META_KEY, NFT_META_MARK}}},
     {"meta", NFTA_META_DREG, 0, 1, {{NFTA_META_KEY, NFT_META_MARK}}},
     {"meta", 9, 0, 2, {{NFTA_META_KEY, 1}, {NFTA_META_DREG, 8}}},
@@ -291,13 +291,54 @@ static const struct odd odd[] = {
     {"payload",
      NFTA_PAYLOAD_SREG,
      8,
-     3,
-     {{NFTA_PAYLOAD_BASE, 1}, {NFTA_PAYLOAD_OFFSET, 0}, {NFTA_PAYLOAD_LEN, 4}}},
+     4,
+     {{NFTA_PAYLOAD_DREG, 8},
+      {NFTA_PAYLOAD_BASE, 1},
+      {NFTA_PAYLOAD_OFFSET, 0},
+      {NFTA_PAYLOAD_LEN, 4}}},
     {"tproxy", NFTA_TPROXY_FAMILY, 7, 1, {{NFTA_TPROXY_REG_PORT, 8}}},
     {"tproxy", NFTA_TPROXY_FAMILY, 2, 0, {{0, 0}}},
     {"reject", 3, 0, 1, {{NFTA_REJECT_TYPE, 0}}},
     {"socket", NFTA_SOCKET_DREG, 7, 1, {{NFTA_SOCKET_KEY, 0}}},
-    {"connlimit", NFTA_CONNLIMIT_COUNT, 4, 0, {{0, 0}}},
+    {"connlimit", 3, 0, 1, {{NFTA_CONNLIMIT_COUNT, 4}}},
+    {"ct", NFTA_CT_SREG, 8, 2, {{NFTA_CT_KEY, NFT_CT_MARK}, {NFTA_CT_DREG, 8}}},
+    {"nat",
+     NFTA_NAT_REG_ADDR_MAX,
+     9,
+     3,
+     {{NFTA_NAT_TYPE, NFT_NAT_DNAT}, {NFTA_NAT_FAMILY, 2}, {NFTA_NAT_REG_PROTO_MIN, 8}}},
+    {"nat", NFTA_NAT_FAMILY, 2, 1, {{NFTA_NAT_TYPE, NFT_NAT_SNAT}}},
+    {"nat", NFTA_NAT_FAMILY, 7, 2, {{NFTA_NAT_TYPE, NFT_NAT_SNAT}, {NFTA_NAT_REG_PROTO_MIN, 8}}},
+    {"nat", NFTA_NAT_FAMILY, 1, 2, {{NFTA_NAT_TYPE, NFT_NAT_SNAT}, {NFTA_NAT_REG_ADDR_MIN, 8}}},
+    {"redir", NFTA_REDIR_REG_PROTO_MAX, 9, 0, {{0, 0}}},
+    {"masq", NFTA_MASQ_REG_PROTO_MIN, 7, 0, {{0, 0}}},
+    {"notrack", 1, 1, 0, {{0, 0}}},
+    {"fib", 4, 0, 3, {{NFTA_FIB_DREG, 8}, {NFTA_FIB_RESULT, 1}, {NFTA_FIB_FLAGS, 1}}},
+    {"rt", NFTA_RT_DREG, 24, 1, {{NFTA_RT_KEY, 0}}},
+    {"byteorder",
+     NFTA_BYTEORDER_SIZE,
+     3,
+     4,
+     {{NFTA_BYTEORDER_SREG, 8},
+      {NFTA_BYTEORDER_DREG, 8},
+      {NFTA_BYTEORDER_OP, 0},
+      {NFTA_BYTEORDER_LEN, 6}}},
+    {"byteorder",
+     NFTA_BYTEORDER_SIZE,
+     4,
+     4,
+     {{NFTA_BYTEORDER_SREG, 8},
+      {NFTA_BYTEORDER_DREG, 8},
+      {NFTA_BYTEORDER_OP, 0},
+      {NFTA_BYTEORDER_LEN, 6}}},
+    {"numgen", NFTA_NG_MODULUS, 0, 2, {{NFTA_NG_DREG, 8}, {NFTA_NG_TYPE, 0}}},
+    {"numgen",
+     NFTA_NG_OFFSET,
+     UINT32_MAX,
+     3,
+     {{NFTA_NG_DREG, 8}, {NFTA_NG_TYPE, 0}, {NFTA_NG_MODULUS, 2}}},
+    {"objref", NFTA_OBJREF_SET_SREG, 8, 0, {{0, 0}}},
+    {"queue", 1, 1, 0, {{0, 0}}},
     {"an-expression-with-a-very-long-name-of-its-own", 1, 1, 0, {{0, 0}}},
 };
 
@@ -365,6 +406,65 @@ static void test_unknown_shift(void **state)
 	assert_string_equal(e.unknown.name, "bitwise");
 }
 
+/* An expression of this name with nothing in it. */
+static struct ruleset_expression read_bare(const char *name)
+{
+	AUTO_BUF struct buf out = {.cap = 4096};
+	struct nf_writer writer = {.out = &out};
+	struct ruleset_expression e;
+
+	nf_put_text(&writer, NFTA_EXPR_NAME, name);
+	assert_int_equal(nf_writer_finish(&writer), 0);
+	assert_int_equal(nf_expression_read(test_span(&out), &e), 0);
+	return e;
+}
+
+/* The kernel writes no contents where there is nothing to say. */
+static void test_bare_expressions(void **state)
+{
+	assert_int_equal(read_bare("notrack").kind, RULESET_NOTRACK);
+	assert_int_equal(read_bare("masq").kind, RULESET_MASQUERADE);
+	assert_int_equal(read_bare("redir").redirect.port_reg, -1);
+	assert_int_equal(read_bare("redir").redirect.port_end_reg, -1);
+	assert_string_equal(read_bare("log").no_effect.name, "log");
+	assert_int_equal(read_bare("ct").kind, RULESET_UNKNOWN);
+	assert_int_equal(read_bare("limit").kind, RULESET_UNKNOWN);
+	assert_int_equal(read_bare("objref").kind, RULESET_UNKNOWN);
+}
+
+/* Whatever a log says, it decides nothing; of a quota only what it allows is told. */
+static void test_what_does_not_count(void **state)
+{
+	AUTO_BUF struct buf log = {.cap = 4096}, quota = {.cap = 4096};
+	struct nf_writer writer = {.out = &log};
+	struct ruleset_expression e;
+
+	nf_put_text(&writer, NFTA_EXPR_NAME, "log");
+	nf_nest_begin(&writer, NFTA_EXPR_DATA);
+	nf_put_text(&writer, NFTA_LOG_PREFIX, "of people");
+	nf_put_u32(&writer, NFTA_LOG_LEVEL, NFT_LOGLEVEL_AUDIT);
+	nf_put_u32(&writer, 33, 1);
+	nf_nest_end(&writer);
+	assert_int_equal(nf_writer_finish(&writer), 0);
+	assert_int_equal(nf_expression_read(test_span(&log), &e), 0);
+	assert_int_equal(e.kind, RULESET_NO_EFFECT);
+
+	writer = (struct nf_writer){.out = &quota};
+	nf_put_text(&writer, NFTA_EXPR_NAME, "quota");
+	nf_nest_begin(&writer, NFTA_EXPR_DATA);
+	nf_put_u64(&writer, NFTA_QUOTA_BYTES, 1000);
+	nf_put_u64(&writer, NFTA_QUOTA_CONSUMED, 1000);
+	nf_put_u32(&writer, NFTA_QUOTA_FLAGS, NFT_QUOTA_F_INV | NFT_QUOTA_F_DEPLETED);
+	nf_nest_end(&writer);
+	assert_int_equal(nf_writer_finish(&writer), 0);
+	assert_int_equal(nf_expression_read(test_span(&quota), &e), 0);
+	assert_int_equal(e.kind, RULESET_LIMIT);
+	assert_string_equal(e.limit.name, "quota");
+	assert_int_equal(e.limit.settings[0], 1000);
+	assert_int_equal(e.limit.settings[1], NFT_QUOTA_F_INV);
+	assert_int_equal(e.limit.settings[2], 0);
+}
+
 /* Comments go to terminals. */
 static void test_comment_is_plain(void **state)
 {
@@ -393,6 +493,8 @@ int main(void)
 	    cmocka_unit_test(test_unknown_expressions),
 	    cmocka_unit_test(test_known_without_the_strange),
 	    cmocka_unit_test(test_unknown_shift),
+	    cmocka_unit_test(test_bare_expressions),
+	    cmocka_unit_test(test_what_does_not_count),
 	    cmocka_unit_test(test_comment_is_plain),
 	};
 

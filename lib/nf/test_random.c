@@ -109,9 +109,121 @@ static void draw_bytes(uint64_t *state, struct ruleset_expression *e, size_t len
 	}
 }
 
+/* A register or none. */
+static int8_t draw_maybe(uint64_t *state, size_t len)
+{
+	return draw(state, 2) ? (int8_t)draw_register(state, len) : -1;
+}
+
+static void draw_translation(uint64_t *state, struct ruleset_expression *e)
+{
+	bool ipv6 = draw(state, 2);
+	size_t len = ipv6 ? 16 : 4;
+
+	if (e->kind != RULESET_TRANSLATE) {
+		e->redirect.port_reg = draw_maybe(state, 2);
+		e->redirect.port_end_reg = e->redirect.port_reg < 0 ? -1 : draw_maybe(state, 2);
+		e->redirect.flags = draw(state, 64);
+		return;
+	}
+	e->translate.destination = draw(state, 2);
+	e->translate.family = ipv6 ? RULESET_IPV6 : RULESET_IPV4;
+	e->translate.address_reg = draw_maybe(state, len);
+	e->translate.address_end_reg = e->translate.address_reg < 0 ? -1 : draw_maybe(state, len);
+	e->translate.port_reg =
+	    e->translate.address_reg < 0 ? (int8_t)draw_register(state, 2) : draw_maybe(state, 2);
+	e->translate.port_end_reg = e->translate.port_reg < 0 ? -1 : draw_maybe(state, 2);
+	e->translate.flags = draw(state, 128);
+	if (e->translate.address_reg < 0 && draw(state, 2))
+		e->translate.family = RULESET_INET;
+}
+
+static void draw_limit(uint64_t *state, struct ruleset_expression *e)
+{
+	static const char *const names[] = {"limit", "quota", "connlimit"};
+	uint32_t which = draw(state, 3);
+
+	snprintf(e->limit.name, sizeof(e->limit.name), "%s", names[which]);
+	e->limit.settings[0] = draw(state, UINT32_MAX);
+	e->limit.settings[1] = draw(state, 2);
+	for (size_t i = 1; which == 0 && i < ARRAY_SIZE(e->limit.settings); i++)
+		e->limit.settings[i] = draw(state, UINT32_MAX);
+}
+
+static void draw_arithmetic(uint64_t *state, struct ruleset_expression *e, uint32_t len,
+			    uint8_t reg)
+{
+	if (e->kind == RULESET_SHIFT) {
+		e->shift.source = reg;
+		e->shift.reg = draw_register(state, len);
+		e->shift.len = len;
+		e->shift.left = draw(state, 2);
+		e->shift.bits = 1 + draw(state, 31);
+		return;
+	}
+	e->byteorder.size = 2u << draw(state, 3);
+	e->byteorder.len = e->byteorder.size * (1 + draw(state, 4));
+	e->byteorder.source = draw_register(state, e->byteorder.len);
+	e->byteorder.reg = draw_register(state, e->byteorder.len);
+	e->byteorder.op = draw(state, 2);
+}
+
+/* What only the rules of others contain. */
+static void draw_foreign(uint64_t *state, struct ruleset_expression *e, uint32_t len, uint8_t reg)
+{
+	switch ((int)e->kind) {
+	case RULESET_META_SET:
+		e->meta_set.key = draw(state, 40);
+		e->meta_set.reg = reg;
+		break;
+	case RULESET_PAYLOAD_SET:
+		e->payload_set.base = RULESET_LINK + draw(state, 3);
+		e->payload_set.offset = draw(state, 256);
+		e->payload_set.len = len;
+		e->payload_set.reg = reg;
+		e->payload_set.checksum_type = draw(state, 3);
+		e->payload_set.checksum_offset = draw(state, 256);
+		e->payload_set.flags = draw(state, 2);
+		break;
+	case RULESET_CONNECTION:
+		e->connection.key = draw(state, 24);
+		e->connection.direction = (int8_t)((int)draw(state, 3) - 1);
+		e->connection.reg = reg;
+		break;
+	case RULESET_CONNECTION_SET:
+		e->connection_set.key = draw(state, 24);
+		e->connection_set.direction = (int8_t)((int)draw(state, 3) - 1);
+		e->connection_set.reg = reg;
+		break;
+	case RULESET_ROUTE_LOOKUP:
+		e->route_lookup.result = draw(state, 4);
+		e->route_lookup.flags = draw(state, 64);
+		e->route_lookup.reg = reg;
+		break;
+	case RULESET_ROUTE_FIELD:
+		e->route_field.key = draw(state, 5);
+		e->route_field.reg = reg;
+		break;
+	case RULESET_NUMBER:
+		e->number.modulus = 1 + draw(state, 1u << 31);
+		e->number.offset = draw(state, 1u << 31);
+		e->number.type = draw(state, 2);
+		e->number.reg = reg;
+		break;
+	case RULESET_NO_EFFECT:
+		snprintf(e->no_effect.name, sizeof(e->no_effect.name), "%s",
+			 draw(state, 2) ? "log" : "last");
+		break;
+	default: /* RULESET_OBJECT */
+		e->object.type = draw(state, 11);
+		snprintf(e->object.object, sizeof(e->object.object), "object%u", draw(state, 3));
+		break;
+	}
+}
+
 static struct ruleset_expression draw_expression(uint64_t *state)
 {
-	struct ruleset_expression e = {.kind = RULESET_META + draw(state, RULESET_COUNTER)};
+	struct ruleset_expression e = {.kind = RULESET_META + draw(state, RULESET_OBJECT)};
 	size_t len = 1 + draw(state, RULESET_DATA_MAX);
 	uint8_t reg = draw_register(state, len);
 
@@ -150,6 +262,30 @@ static struct ruleset_expression draw_expression(uint64_t *state)
 	case RULESET_RANGE:
 		draw_bytes(state, &e, len, reg);
 		break;
+	case RULESET_SHIFT:
+	case RULESET_BYTEORDER:
+		draw_arithmetic(state, &e, (uint32_t)len, reg);
+		break;
+	case RULESET_TRANSLATE:
+	case RULESET_REDIRECT:
+	case RULESET_MASQUERADE:
+		draw_translation(state, &e);
+		break;
+	case RULESET_LIMIT:
+		draw_limit(state, &e);
+		break;
+	case RULESET_META_SET:
+	case RULESET_PAYLOAD_SET:
+	case RULESET_CONNECTION:
+	case RULESET_CONNECTION_SET:
+	case RULESET_ROUTE_LOOKUP:
+	case RULESET_ROUTE_FIELD:
+	case RULESET_NUMBER:
+	case RULESET_NO_EFFECT:
+	case RULESET_OBJECT:
+		draw_foreign(state, &e, (uint32_t)len, reg);
+		break;
+	case RULESET_NOTRACK:
 	case RULESET_COUNTER:
 	case RULESET_UNKNOWN:
 		break;

@@ -248,15 +248,6 @@ static void to_other_hosts(struct meaning *meaning, bool frame)
 
 	meaning->silent = frame;
 	refuse_remote(meaning, space_ipv6(space));
-	if (frame) {
-		/* The kernel's own pieces of what the output hook has judged whole. */
-		diagram piece =
-		    diagram_minus(space, space_later_fragment(space), space_options4(space));
-
-		piece = both(meaning, piece, both(meaning, owned, flag(meaning, SPACE_ROUTED)));
-		decide(meaning, JUDGEMENT_ACCEPT,
-		       both(meaning, piece, meaning_reachable(meaning, false)));
-	}
 	decide(meaning, JUDGEMENT_DROP, odd(meaning));
 	decide(meaning, JUDGEMENT_ACCEPT, both(meaning, owned, meaning_granted(meaning)));
 	decide(meaning, JUDGEMENT_ACCEPT, both(meaning, owned, dhcp_broadcast(meaning)));
@@ -267,6 +258,19 @@ static void to_other_hosts(struct meaning *meaning, bool frame)
 }
 
 /* ---- egress, on each device. ---- */
+
+/* The kernel's own pieces of what the output hook has judged whole: whatever version a raw socket's
+ * owner wrote into the header, which only the piece's receiver minds. */
+static void pieces(struct meaning *meaning)
+{
+	struct diagram_space *space = meaning->space;
+	diagram piece = both(meaning, space_ipv4(space), space_later_fragment(space));
+
+	piece = diagram_minus(space, piece, space_options4(space));
+	piece = both(meaning, piece, flag(meaning, SPACE_OWNED));
+	piece = both(meaning, piece, flag(meaning, SPACE_ROUTED));
+	decide(meaning, JUDGEMENT_ACCEPT, both(meaning, piece, meaning_reachable(meaning, false)));
+}
 
 static diagram link_users(struct meaning *meaning, enum policy_link_kind kind)
 {
@@ -303,12 +307,15 @@ static void to_device(struct meaning *meaning)
 	decide(meaning, JUDGEMENT_ACCEPT,
 	       both(meaning, flag(meaning, SPACE_LOOPBACK), flag(meaning, SPACE_ROUTED)));
 	decide(meaning, JUDGEMENT_DROP, flag(meaning, SPACE_LOOPBACK));
+	pieces(meaning);
 	/* Labelled as IP, and no IP header. */
 	decide(meaning, JUDGEMENT_DROP, diagram_minus(space, ip, flag(meaning, SPACE_VALID)));
 	others = diagram_minus(space, meaning->rest, ip);
 	meaning->rest = both(meaning, meaning->rest, ip);
 	to_other_hosts(meaning, true);
 	meaning->rest = others;
+	/* What an Ethernet needs has no place on a link of another kind. */
+	decide(meaning, JUDGEMENT_DROP, space_bare(space));
 	decide(meaning, JUDGEMENT_ACCEPT,
 	       both(meaning, plain_arp(meaning), link_users(meaning, POLICY_LINK_ARP)));
 	decide(meaning, JUDGEMENT_ACCEPT,

@@ -64,13 +64,15 @@ static diagram valid_with(struct diagram_space *space, diagram label)
 }
 
 /* What the kernel checks before it says that it knows the upper protocol
- * (nft_set_pktinfo_ipv4_validate() and ip_rcv()): version, header length. */
-static void demand_ipv4(struct universe *universe)
+ * (nft_set_pktinfo_ipv4_validate() and ip_rcv()): version, header length. On output it believes what
+ * a raw socket's owner has written (raw_send_hdrinc()). */
+static void demand_ipv4(struct universe *universe, enum packet_path path)
 {
 	struct diagram_space *space = universe->space;
 	diagram valid = valid_with(space, space_ipv4(space));
 
-	demand_if(universe, valid, space_between(space, SPACE_VERSION_IHL, 0x45, 0x4f));
+	if (path != PACKET_OUTPUT)
+		demand_if(universe, valid, space_between(space, SPACE_VERSION_IHL, 0x45, 0x4f));
 	/* The upper protocol is what the header says. */
 	demand_if(universe, valid, space_equal(space, SPACE_PROTOCOL, SPACE_PROTOCOL4));
 	/* IPv4 has its offset in the header. */
@@ -120,7 +122,7 @@ static void demand_ipv6(struct universe *universe)
 }
 
 /* What holds of headers on every path. */
-static void demand_headers(struct universe *universe)
+static void demand_headers(struct universe *universe, enum packet_path path)
 {
 	struct diagram_space *space = universe->space;
 	diagram ip = diagram_or(space, space_ipv4(space), space_ipv6(space));
@@ -129,7 +131,7 @@ static void demand_headers(struct universe *universe)
 
 	/* The label says as what the headers are read. */
 	demand_if(universe, valid, ip);
-	demand_ipv4(universe);
+	demand_ipv4(universe, path);
 	demand_ipv6(universe);
 	/* Without a known upper protocol nobody reads it, or a transport header. */
 	idle_if(universe, invalid, SPACE_PROTOCOL);
@@ -209,7 +211,16 @@ static void demand_path(struct universe *universe, enum packet_path path)
 		demand_output(universe);
 		break;
 	case PACKET_FRAME:
-		/* AF_PACKET writes anything, with any label and any route flag. */
+		/* AF_PACKET writes anything, with any label, but has no route. The IP stack sends
+		 * IP, and the driver makes the link header of its label (eth_header()). */
+		demand_if(universe, space_flag(universe->space, SPACE_ROUTED),
+			  diagram_and(universe->space,
+				      diagram_or(universe->space, space_ipv4(universe->space),
+						 space_ipv6(universe->space)),
+				      space_equal(universe->space, SPACE_ETHERTYPE,
+						  SPACE_LINK_ETHERTYPE)));
+		demand_if(universe, space_flag(universe->space, SPACE_ROUTED),
+			  space_is(universe->space, SPACE_NETWORK_LEN, SPACE_LEN_MAX));
 		idle(universe, SPACE_SOCKET);
 		idle(universe, SPACE_EXPECTED);
 		break;
@@ -304,7 +315,7 @@ diagram space_universe(struct diagram_space *space, enum packet_path path,
 	struct universe universe = {.space = space, .all = DIAGRAM_TRUE};
 
 	demand_device(&universe, devices, device_count);
-	demand_headers(&universe);
+	demand_headers(&universe, path);
 	demand_path(&universe, path);
 	return universe.all;
 }

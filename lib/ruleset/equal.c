@@ -3,7 +3,7 @@
  * Are two tables the same by construction? Anonymous sets get their names from the kernel, so they
  * are compared where a rule uses them, by what they hold.
  */
-#include "ruleset.h"
+#include "difference.h"
 
 #include <linux/netfilter/nf_tables.h>
 #include <stdarg.h>
@@ -43,35 +43,6 @@ static bool differs(const struct place *place, const char *format, ...)
 	return false;
 }
 
-/* In what differs first, or NULL: for a list of fields. */
-#define FIELD(name) (a->name != b->name ? #name : NULL)
-
-static const char *first_of(const char *const *names, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (names[i])
-			return names[i];
-	return NULL;
-}
-
-#define FIRST_OF(...)                                                                              \
-	first_of((const char *const[]){__VA_ARGS__},                                               \
-		 ARRAY_SIZE(((const char *const[]){__VA_ARGS__})))
-
-static bool same_value(const struct ruleset_value *a, const struct ruleset_value *b)
-{
-	return a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;
-}
-
-static bool same_verdict(const struct ruleset_verdict *a, const struct ruleset_verdict *b)
-{
-	if (a->code != b->code)
-		return false;
-	if (a->code != RULESET_JUMP && a->code != RULESET_GOTO)
-		return true;
-	return strcmp(a->chain, b->chain) == 0;
-}
-
 static const struct ruleset_value *end_of(const struct ruleset_element *element)
 {
 	return element->key_end.len ? &element->key_end : &element->key;
@@ -82,13 +53,13 @@ static const char *element_difference(const struct ruleset_set *set,
 				      const struct ruleset_element *a,
 				      const struct ruleset_element *b)
 {
-	if (!same_value(&a->key, &b->key))
+	if (!difference_same_value(&a->key, &b->key))
 		return "key";
-	if (set->interval && !same_value(end_of(a), end_of(b)))
+	if (set->interval && !difference_same_value(end_of(a), end_of(b)))
 		return "end";
-	if (set->verdict_map && !same_verdict(&a->verdict, &b->verdict))
+	if (set->verdict_map && !difference_same_verdict(&a->verdict, &b->verdict))
 		return "verdict";
-	if (set->map && !set->verdict_map && !same_value(&a->data, &b->data))
+	if (set->map && !set->verdict_map && !difference_same_value(&a->data, &b->data))
 		return "data";
 	return NULL;
 }
@@ -131,84 +102,19 @@ static bool same_reference(const struct place *place, const char *a, const char 
 	return true;
 }
 
-/* Fields of an expression that are numbers or values; NULL if all are alike. */
-static const char *field_difference(const struct ruleset_expression *a,
-				    const struct ruleset_expression *b)
-{
-#define VALUE(name, words) (same_value(&a->name, &b->name) ? NULL : (words))
-	switch (a->kind) {
-	case RULESET_META:
-		return FIRST_OF(FIELD(meta.key), FIELD(meta.reg));
-	case RULESET_PAYLOAD:
-		return FIRST_OF(FIELD(payload.base), FIELD(payload.offset), FIELD(payload.len),
-				FIELD(payload.reg));
-	case RULESET_COMPARE:
-		return FIRST_OF(FIELD(compare.reg), FIELD(compare.operator),
-				VALUE(compare.value, "compare value"));
-	case RULESET_BITWISE:
-		return FIRST_OF(FIELD(bitwise.source), FIELD(bitwise.reg), FIELD(bitwise.len),
-				VALUE(bitwise.mask, "bitwise mask"),
-				VALUE(bitwise.xor, "bitwise xor"));
-	case RULESET_RANGE:
-		return FIRST_OF(FIELD(range.reg), FIELD(range.operator),
-				VALUE(range.from, "range from"), VALUE(range.to, "range to"));
-	case RULESET_LOOKUP:
-		return FIRST_OF(FIELD(lookup.reg), FIELD(lookup.map), FIELD(lookup.inverted),
-				FIELD(lookup.verdict_map),
-				a->lookup.map && !a->lookup.verdict_map ? FIELD(lookup.destination)
-									: NULL);
-	case RULESET_DYNSET:
-		return FIRST_OF(FIELD(dynset.reg), FIELD(dynset.update), FIELD(dynset.timeout_ms));
-	case RULESET_IMMEDIATE:
-		if (!same_verdict(&a->immediate.verdict, &b->immediate.verdict))
-			return "verdict";
-		if (a->immediate.verdict.code != RULESET_NONE)
-			return NULL;
-		return FIRST_OF(FIELD(immediate.reg), VALUE(immediate.value, "immediate value"));
-	case RULESET_REJECT:
-		return FIRST_OF(FIELD(reject.type),
-				a->reject.type != NFT_REJECT_TCP_RST ? FIELD(reject.code) : NULL);
-	case RULESET_SOCKET:
-		return FIRST_OF(FIELD(socket.key), FIELD(socket.reg),
-				a->socket.key == NFT_SOCKET_CGROUPV2 ? FIELD(socket.level) : NULL);
-	case RULESET_TPROXY:
-		return FIRST_OF(FIELD(tproxy.family), FIELD(tproxy.address_reg),
-				FIELD(tproxy.port_reg));
-	case RULESET_COUNTER:
-	case RULESET_UNKNOWN:
-		break;
-	}
-	return NULL;
-#undef VALUE
-}
-
-static const char *kind_name(enum ruleset_expression_kind kind)
-{
-	static const char *const names[] = {
-	    [RULESET_UNKNOWN] = "unknown",   [RULESET_META] = "meta",
-	    [RULESET_PAYLOAD] = "payload",   [RULESET_COMPARE] = "compare",
-	    [RULESET_BITWISE] = "bitwise",   [RULESET_RANGE] = "range",
-	    [RULESET_LOOKUP] = "lookup",     [RULESET_DYNSET] = "dynset",
-	    [RULESET_IMMEDIATE] = "verdict", [RULESET_REJECT] = "reject",
-	    [RULESET_SOCKET] = "socket",     [RULESET_TPROXY] = "tproxy",
-	    [RULESET_COUNTER] = "counter",
-	};
-
-	return kind < ARRAY_SIZE(names) ? names[kind] : "unknown";
-}
-
 static bool same_expression(const struct place *place, const struct ruleset_expression *a,
 			    const struct ruleset_expression *b)
 {
 	const char *field;
 
 	if (a->kind != b->kind)
-		return differs(place, "%s, not %s", kind_name(a->kind), kind_name(b->kind));
+		return differs(place, "%s, not %s", difference_kind(a->kind),
+			       difference_kind(b->kind));
 	/* What is not understood may differ where nobody looks. */
 	if (a->kind == RULESET_UNKNOWN)
 		return differs(place, "%s and %s cannot be compared", a->unknown.name,
 			       b->unknown.name);
-	field = field_difference(a, b);
+	field = difference_of(a, b);
 	if (field)
 		return differs(place, "%s differs", field);
 	if (a->kind == RULESET_LOOKUP)

@@ -64,3 +64,9 @@ enum evaluation_step fields_socket(struct evaluation *evaluation,
 
 enum evaluation_step expression_run(struct evaluation *evaluation,
 				    const struct ruleset_expression *expression);
+
+/* Shifts and byte orders. */
+enum evaluation_step arithmetic_shift(struct evaluation *evaluation,
+				      const struct ruleset_expression *expression);
+enum evaluation_step arithmetic_byteorder(struct evaluation *evaluation,
+					  const struct ruleset_expression *expression);

@@ -68,6 +68,8 @@ static enum evaluation_step run_bitwise(struct evaluation *evaluation,
 		return bad_registers(evaluation);
 	if (e->bitwise.mask.len != len || e->bitwise.xor.len != len)
 		return evaluation_undecided(evaluation, "a mask of another length than its value");
+	if (registers_overlap(e->bitwise.source, e->bitwise.reg, len))
+		return evaluation_undecided(evaluation, "registers that overlap");
 	for (size_t i = 0; i < len; i++) {
 		uint8_t mask = e->bitwise.mask.bytes[i];
 
@@ -255,6 +257,73 @@ static enum evaluation_step run_tproxy(struct evaluation *evaluation,
 	return EVALUATION_NEXT;
 }
 
+/* Setting a mark changes no packet: who asks for it gets no answer here. But a chain that routes
+ * again does so where it changed. */
+static enum evaluation_step run_meta_set(struct evaluation *evaluation,
+					 const struct ruleset_expression *e)
+{
+	size_t len = e->meta_set.key == NFT_META_NFTRACE ? 1 : 4;
+	const uint8_t *data, *known;
+
+	if (!registers_view(&evaluation->registers, e->meta_set.reg, len, &data, &known))
+		return bad_registers(evaluation);
+	switch (e->meta_set.key) {
+	case NFT_META_MARK:
+		if (evaluation->base->type == RULESET_ROUTE)
+			return evaluation_undecided(evaluation, "a mark that may change the route");
+		return EVALUATION_NEXT;
+	case NFT_META_PRIORITY:
+	case NFT_META_NFTRACE:
+		return EVALUATION_NEXT;
+	default:
+		return evaluation_undecided(evaluation,
+					    "a property is set that others may rest on");
+	}
+}
+
+static enum evaluation_step run_object(struct evaluation *evaluation,
+				       const struct ruleset_expression *e)
+{
+	if (e->object.type == NFT_OBJECT_COUNTER)
+		return EVALUATION_NEXT;
+	return evaluation_undecided(evaluation, "an object that this model does not follow");
+}
+
+/* What only the rules of others contain. */
+static enum evaluation_step run_foreign(struct evaluation *evaluation,
+					const struct ruleset_expression *e)
+{
+	switch ((int)e->kind) {
+	case RULESET_META_SET:
+		return run_meta_set(evaluation, e);
+	case RULESET_SHIFT:
+		return arithmetic_shift(evaluation, e);
+	case RULESET_BYTEORDER:
+		return arithmetic_byteorder(evaluation, e);
+	case RULESET_NO_EFFECT:
+	case RULESET_NOTRACK:
+		return EVALUATION_NEXT;
+	case RULESET_OBJECT:
+		return run_object(evaluation, e);
+	case RULESET_PAYLOAD_SET:
+		return evaluation_undecided(evaluation, "the packet is written to");
+	case RULESET_CONNECTION:
+	case RULESET_CONNECTION_SET:
+		return evaluation_undecided(evaluation, "depends on the connection");
+	case RULESET_TRANSLATE:
+	case RULESET_REDIRECT:
+	case RULESET_MASQUERADE:
+		return evaluation_undecided(evaluation, "an address is translated");
+	case RULESET_ROUTE_LOOKUP:
+	case RULESET_ROUTE_FIELD:
+		return evaluation_undecided(evaluation, "depends on the routes");
+	case RULESET_LIMIT:
+		return evaluation_undecided(evaluation, "depends on the packets before");
+	default: /* RULESET_NUMBER */
+		return evaluation_undecided(evaluation, "a number that packets do not determine");
+	}
+}
+
 enum evaluation_step expression_run(struct evaluation *evaluation,
 				    const struct ruleset_expression *expression)
 {
@@ -283,6 +352,23 @@ enum evaluation_step expression_run(struct evaluation *evaluation,
 		return run_tproxy(evaluation, expression);
 	case RULESET_COUNTER:
 		return EVALUATION_NEXT;
+	case RULESET_META_SET:
+	case RULESET_PAYLOAD_SET:
+	case RULESET_SHIFT:
+	case RULESET_BYTEORDER:
+	case RULESET_CONNECTION:
+	case RULESET_CONNECTION_SET:
+	case RULESET_TRANSLATE:
+	case RULESET_REDIRECT:
+	case RULESET_MASQUERADE:
+	case RULESET_NOTRACK:
+	case RULESET_ROUTE_LOOKUP:
+	case RULESET_ROUTE_FIELD:
+	case RULESET_LIMIT:
+	case RULESET_NUMBER:
+	case RULESET_NO_EFFECT:
+	case RULESET_OBJECT:
+		return run_foreign(evaluation, expression);
 	case RULESET_UNKNOWN:
 		break;
 	}

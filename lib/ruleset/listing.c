@@ -74,27 +74,65 @@ const struct listing_term *state_field(const struct listing *listing, uint8_t re
 	return term->kind == LISTING_FIELD ? term : NULL;
 }
 
+/* The register that is loaded. */
+static uint8_t loaded_register(const struct ruleset_expression *e)
+{
+	switch ((int)e->kind) {
+	case RULESET_META:
+		return e->meta.reg;
+	case RULESET_SOCKET:
+		return e->socket.reg;
+	case RULESET_CONNECTION:
+		return e->connection.reg;
+	case RULESET_ROUTE_LOOKUP:
+		return e->route_lookup.reg;
+	case RULESET_ROUTE_FIELD:
+		return e->route_field.reg;
+	case RULESET_NUMBER:
+		return e->number.reg;
+	default: /* RULESET_PAYLOAD */
+		return e->payload.reg;
+	}
+}
+
+static void list_unnamed(struct listing *listing, const struct ruleset_expression *e)
+{
+	switch ((int)e->kind) {
+	case RULESET_META:
+		state_raw(listing, "meta key %u", e->meta.key);
+		break;
+	case RULESET_SOCKET:
+		state_raw(listing, "socket key %u", e->socket.key);
+		break;
+	case RULESET_CONNECTION:
+		state_raw(listing, "ct key %u", e->connection.key);
+		break;
+	case RULESET_ROUTE_LOOKUP:
+		state_raw(listing, "fib result %u flags %u", e->route_lookup.result,
+			  e->route_lookup.flags);
+		break;
+	case RULESET_ROUTE_FIELD:
+		state_raw(listing, "rt key %u", e->route_field.key);
+		break;
+	case RULESET_NUMBER:
+		state_raw(listing, "numgen type %u", e->number.type);
+		break;
+	default: /* RULESET_PAYLOAD */
+		return;
+	}
+	/* Nobody knows how long it is. */
+	state_load(listing, loaded_register(e), RULESET_DATA_MAX, &(struct listing_term){0});
+}
+
 static void list_load(struct listing *listing, const struct ruleset_expression *e)
 {
 	struct listing_term term;
 
-	if (!listing_name(&listing->context, e, &term)) {
-		term = (struct listing_term){0};
-		if (e->kind == RULESET_META) {
-			state_raw(listing, "meta key %u", e->meta.key);
-			state_load(listing, e->meta.reg, 4, &term);
-		} else if (e->kind == RULESET_SOCKET) {
-			state_raw(listing, "socket key %u", e->socket.key);
-			state_load(listing, e->socket.reg, 4, &term);
-		}
-		return;
-	}
-	if (e->kind == RULESET_META)
-		state_load(listing, e->meta.reg, term.shape.len, &term);
-	else if (e->kind == RULESET_PAYLOAD)
-		state_load(listing, e->payload.reg, e->payload.len, &term);
+	if (listing_name(&listing->context, e, &term))
+		state_load(listing, loaded_register(e),
+			   e->kind == RULESET_PAYLOAD ? e->payload.len : term.shape.len, &term);
 	else
-		state_load(listing, e->socket.reg, term.shape.len, &term);
+		list_unnamed(listing, e);
 }
 
 /* The terms that make up a key of @len bytes from @reg on: how many, or 0. */
@@ -226,8 +264,7 @@ static void list_reject(struct listing *listing, const struct ruleset_expression
 	buf_done(&text);
 }
 
-/* The constant in a register, if it has @len bytes; else NULL. */
-static const uint8_t *constant_in(const struct listing *listing, int reg, size_t len)
+const uint8_t *state_constant(const struct listing *listing, int reg, size_t len)
 {
 	if (reg < 0 || reg >= RULESET_REGISTERS || listing->terms[reg].kind != LISTING_VALUE ||
 	    listing->terms[reg].mask.len != len)
@@ -239,8 +276,8 @@ static void list_tproxy(struct listing *listing, const struct ruleset_expression
 {
 	bool ipv6 = e->tproxy.family == RULESET_IPV6;
 	struct words_shape shape = {ipv6 ? WORDS_IP6 : WORDS_IP4, ipv6 ? 16 : 4, false};
-	const uint8_t *address = constant_in(listing, e->tproxy.address_reg, shape.len);
-	const uint8_t *port = constant_in(listing, e->tproxy.port_reg, 2);
+	const uint8_t *address = state_constant(listing, e->tproxy.address_reg, shape.len);
+	const uint8_t *port = state_constant(listing, e->tproxy.port_reg, 2);
 
 	if ((e->tproxy.address_reg >= 0 && !address) || (e->tproxy.port_reg >= 0 && !port)) {
 		state_raw(listing, "tproxy to registers");
@@ -275,6 +312,10 @@ static void list_expression(struct listing *listing, const struct ruleset_expres
 	case RULESET_META:
 	case RULESET_PAYLOAD:
 	case RULESET_SOCKET:
+	case RULESET_CONNECTION:
+	case RULESET_ROUTE_LOOKUP:
+	case RULESET_ROUTE_FIELD:
+	case RULESET_NUMBER:
 		list_load(listing, e);
 		return;
 	case RULESET_COMPARE:
@@ -303,6 +344,20 @@ static void list_expression(struct listing *listing, const struct ruleset_expres
 		return;
 	case RULESET_COUNTER:
 		list_counter(listing, e);
+		return;
+	case RULESET_META_SET:
+	case RULESET_PAYLOAD_SET:
+	case RULESET_SHIFT:
+	case RULESET_BYTEORDER:
+	case RULESET_CONNECTION_SET:
+	case RULESET_TRANSLATE:
+	case RULESET_REDIRECT:
+	case RULESET_MASQUERADE:
+	case RULESET_NOTRACK:
+	case RULESET_LIMIT:
+	case RULESET_NO_EFFECT:
+	case RULESET_OBJECT:
+		statement_list(listing, e);
 		return;
 	case RULESET_UNKNOWN:
 		state_raw(listing, "%s", e->unknown.name);

@@ -31,9 +31,14 @@ struct listing_context {
 	uint8_t transport; /* IPPROTO_*; 0 for unknown */
 };
 
-/* Name what META, PAYLOAD or SOCKET loads. False if nft has no words for it. */
+/* Name what META, PAYLOAD, SOCKET and the other kinds that load something load. False if nft has no
+ * words for it. */
 bool listing_name(const struct listing_context *context,
 		  const struct ruleset_expression *expression, struct listing_term *ret_term);
+
+/* What META_SET or CONNECTION_SET writes to. False if nft has no words for it. */
+bool listing_name_target(const struct ruleset_expression *expression,
+			 struct listing_term *ret_term);
 
 /* How the parts of a set's keys are written. */
 struct listing_key {

@@ -38,3 +38,9 @@ const struct listing_term *state_field(const struct listing *listing, uint8_t re
 void question_compare(struct listing *listing, const struct ruleset_expression *e);
 void question_bitwise(struct listing *listing, const struct ruleset_expression *e);
 void question_range(struct listing *listing, const struct ruleset_expression *e);
+
+/* The constant in a register, if it has @len bytes; else NULL. Borrowed. */
+const uint8_t *state_constant(const struct listing *listing, int reg, size_t len);
+
+/* What only the rules of others contain. */
+void statement_list(struct listing *listing, const struct ruleset_expression *e);

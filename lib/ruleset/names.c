@@ -28,6 +28,31 @@ static const struct {
     {NFT_META_L4PROTO, WORDS_PROTOCOL, 1, "meta l4proto"},
 };
 
+/* The protocol of a connection is written as a number, so that nobody takes it for the packet's. */
+static const struct {
+	uint32_t key;
+	uint32_t type;
+	size_t len;
+	bool host;
+	const char *text;
+} connections[] = {
+    {NFT_CT_STATE, WORDS_CT_STATE, 4, true, "state"},
+    {NFT_CT_DIRECTION, WORDS_INTEGER, 1, true, "direction"},
+    {NFT_CT_STATUS, WORDS_INTEGER, 4, true, "status"},
+    {NFT_CT_MARK, WORDS_MARK, 4, true, "mark"},
+    {NFT_CT_PROTOCOL, WORDS_INTEGER, 1, false, "protocol"},
+    {NFT_CT_PROTO_SRC, WORDS_PORT, 2, false, "proto-src"},
+    {NFT_CT_PROTO_DST, WORDS_PORT, 2, false, "proto-dst"},
+    {NFT_CT_SRC_IP, WORDS_IP4, 4, false, "ip saddr"},
+    {NFT_CT_DST_IP, WORDS_IP4, 4, false, "ip daddr"},
+    {NFT_CT_SRC_IP6, WORDS_IP6, 16, false, "ip6 saddr"},
+    {NFT_CT_DST_IP6, WORDS_IP6, 16, false, "ip6 daddr"},
+    {NFT_CT_PKTS, WORDS_INTEGER, 8, true, "packets"},
+    {NFT_CT_BYTES, WORDS_INTEGER, 8, true, "bytes"},
+    {NFT_CT_ZONE, WORDS_INTEGER, 2, true, "zone"},
+    {NFT_CT_ID, WORDS_INTEGER, 4, true, "id"},
+};
+
 struct field {
 	uint32_t offset, len;
 	uint32_t type;
@@ -157,7 +182,8 @@ static bool name_payload(const struct listing_context *context, const struct rul
 
 	switch (e->payload.base) {
 	case RULESET_LINK:
-		/* nft adds to "ether type" the type of the input device, which egress has none of. */
+		/* nft adds to "ether type" the type of the input device, which egress has none of.
+		 */
 		break;
 	case RULESET_NETWORK:
 		field = network_field(context, e, term);
@@ -187,17 +213,106 @@ static bool name_payload(const struct listing_context *context, const struct rul
 	return true;
 }
 
-static bool name_meta(const struct ruleset_expression *e, struct listing_term *term)
+static void name_known(struct listing_term *term, const char *text, uint32_t type, size_t len)
+{
+	snprintf(term->text, sizeof(term->text), "%s", text);
+	term->shape = (struct words_shape){type, len, true};
+	term->whole = len;
+}
+
+static bool name_meta(uint32_t key, struct listing_term *term)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(metas); i++) {
-		if (metas[i].key != e->meta.key)
+		if (metas[i].key != key)
 			continue;
-		snprintf(term->text, sizeof(term->text), "%s", metas[i].text);
-		term->shape = (struct words_shape){metas[i].type, metas[i].len, true};
-		term->whole = metas[i].len;
+		name_known(term, metas[i].text, metas[i].type, metas[i].len);
 		return true;
 	}
 	return false;
+}
+
+static bool name_connection(uint32_t key, int direction, struct listing_term *term)
+{
+	static const char *const directions[] = {"", "original ", "reply "};
+
+	for (size_t i = 0; i < ARRAY_SIZE(connections); i++) {
+		if (connections[i].key != key || direction < -1 || direction > 1)
+			continue;
+		name_known(term, "", connections[i].type, connections[i].len);
+		term->shape.host = connections[i].host;
+		snprintf(term->text, sizeof(term->text), "ct %s%s", directions[direction + 1],
+			 connections[i].text);
+		return true;
+	}
+	return false;
+}
+
+static bool name_route_lookup(const struct ruleset_expression *e, struct listing_term *term)
+{
+	static const char *const keys[] = {"saddr", "daddr", "mark", "iif", "oif"};
+	static const struct {
+		uint32_t type;
+		size_t len;
+		const char *text;
+	} results[] = {
+	    [NFT_FIB_RESULT_OIF] = {WORDS_IFINDEX, 4, "oif"},
+	    [NFT_FIB_RESULT_OIFNAME] = {WORDS_IFNAME, 16, "oifname"},
+	    [NFT_FIB_RESULT_ADDRTYPE] = {WORDS_ROUTE_TYPE, 4, "type"},
+	};
+	struct buf text = {.cap = sizeof(term->text) - 1};
+	uint32_t result = e->route_lookup.result, flags = e->route_lookup.flags;
+
+	if (result >= ARRAY_SIZE(results) || !results[result].text || flags >= 1u << 6)
+		return false;
+	name_known(term, "", results[result].type, results[result].len);
+	if (flags & NFTA_FIB_F_PRESENT)
+		name_known(term, "", WORDS_BOOLEAN, 1);
+	buf_puts(&text, "fib");
+	for (size_t i = 0, any = 0; i < ARRAY_SIZE(keys); i++)
+		if (flags & 1u << i)
+			buf_printf(&text, "%s%s", any++ ? " . " : " ", keys[i]);
+	buf_printf(&text, " %s", results[result].text);
+	snprintf(term->text, sizeof(term->text), "%s", buf_text(&text));
+	buf_done(&text);
+	return true;
+}
+
+static bool name_route_field(const struct ruleset_expression *e, struct listing_term *term)
+{
+	switch (e->route_field.key) {
+	case NFT_RT_CLASSID:
+		name_known(term, "rt classid", WORDS_REALM, 4);
+		return true;
+	case NFT_RT_NEXTHOP4:
+		name_known(term, "rt ip nexthop", WORDS_IP4, 4);
+		return true;
+	case NFT_RT_NEXTHOP6:
+		name_known(term, "rt ip6 nexthop", WORDS_IP6, 16);
+		return true;
+	case NFT_RT_TCPMSS:
+		name_known(term, "rt mtu", WORDS_INTEGER, 2);
+		return true;
+	case NFT_RT_XFRM:
+		name_known(term, "rt ipsec", WORDS_BOOLEAN, 1);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool name_number(const struct ruleset_expression *e, struct listing_term *term)
+{
+	int len;
+
+	if (e->number.type > NFT_NG_RANDOM)
+		return false;
+	name_known(term, "", WORDS_INTEGER, 4);
+	len = snprintf(term->text, sizeof(term->text), "numgen %s mod %u",
+		       e->number.type == NFT_NG_RANDOM ? "random" : "inc", e->number.modulus);
+	if (e->number.offset)
+		snprintf(term->text + len, sizeof(term->text) - (size_t)len, " offset %u",
+			 e->number.offset);
+	return true;
 }
 
 static bool name_socket(const struct ruleset_expression *e, struct listing_term *term)
@@ -217,12 +332,52 @@ bool listing_name(const struct listing_context *context,
 	struct listing_term term = {.kind = LISTING_FIELD};
 	bool named = false;
 
-	if (expression->kind == RULESET_META)
-		named = name_meta(expression, &term);
-	else if (expression->kind == RULESET_PAYLOAD)
+	switch ((int)expression->kind) {
+	case RULESET_META:
+		named = name_meta(expression->meta.key, &term);
+		break;
+	case RULESET_PAYLOAD:
 		named = name_payload(context, expression, &term);
-	else if (expression->kind == RULESET_SOCKET)
+		break;
+	case RULESET_SOCKET:
 		named = name_socket(expression, &term);
+		break;
+	case RULESET_CONNECTION:
+		named = name_connection(expression->connection.key,
+					expression->connection.direction, &term);
+		break;
+	case RULESET_ROUTE_LOOKUP:
+		named = name_route_lookup(expression, &term);
+		break;
+	case RULESET_ROUTE_FIELD:
+		named = name_route_field(expression, &term);
+		break;
+	case RULESET_NUMBER:
+		named = name_number(expression, &term);
+		break;
+	default:
+		break;
+	}
+	if (named)
+		*ret_term = term;
+	return named;
+}
+
+bool listing_name_target(const struct ruleset_expression *expression, struct listing_term *ret_term)
+{
+	struct listing_term term = {.kind = LISTING_FIELD};
+	bool named;
+
+	if (expression->kind == RULESET_CONNECTION_SET) {
+		named = name_connection(expression->connection_set.key,
+					expression->connection_set.direction, &term);
+	} else if (expression->meta_set.key == NFT_META_NFTRACE) {
+		name_known(&term, "meta nftrace", WORDS_INTEGER, 1);
+		named = true;
+	} else {
+		named = expression->meta_set.key == NFT_META_MARK &&
+			name_meta(expression->meta_set.key, &term);
+	}
 	if (named)
 		*ret_term = term;
 	return named;

@@ -235,8 +235,9 @@ static void print_table(const struct ruleset_table *table, struct buf *out)
 void ruleset_print(const struct ruleset *ruleset, struct buf *out)
 {
 	if (ruleset->incomplete)
-		buf_puts(out,
-			 "# The kernel holds objects beside these that are not listed here.\n");
+		buf_printf(
+		    out, "# The kernel holds objects beside these that are not listed here%s%s.\n",
+		    ruleset->missing[0] ? ": " : "", ruleset->missing);
 	for (size_t i = 0; i < ruleset->table_count; i++) {
 		buf_puts(out, i ? "\n" : "");
 		print_table(&ruleset->tables[i], out);

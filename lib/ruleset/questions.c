@@ -134,6 +134,21 @@ static bool list_arp_header(struct listing *listing, const struct listing_term *
 	return true;
 }
 
+/* "ct state new": one of these bits is set. */
+static bool list_states(struct listing *listing, const struct listing_term *term,
+			enum ruleset_operator how, const struct ruleset_value *value)
+{
+	if (term->shape.type != WORDS_CT_STATE || !term->masked || how != RULESET_NOT_EQUAL)
+		return false;
+	for (size_t i = 0; i < value->len; i++)
+		if (value->bytes[i] != 0)
+			return false;
+	state_begin(listing, term, 1);
+	buf_printf(listing->out, "%s ", term->text);
+	words_value(listing->out, &term->shape, term->mask.bytes);
+	return true;
+}
+
 void question_compare(struct listing *listing, const struct ruleset_expression *e)
 {
 	const struct listing_term *term = state_field(listing, e->compare.reg);
@@ -166,6 +181,8 @@ void question_compare(struct listing *listing, const struct ruleset_expression *
 			  term->text);
 		return;
 	}
+	if (list_states(listing, term, how, value))
+		return;
 	/* "tcp flags syn" would mean: syn among others. */
 	flags = term->shape.type == WORDS_TCP_FLAG;
 	state_begin(listing, term, 1);

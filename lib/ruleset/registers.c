@@ -51,6 +51,11 @@ bool registers_view(const struct registers *registers, uint8_t reg, size_t len,
 	return true;
 }
 
+bool registers_overlap(uint8_t a, uint8_t b, size_t len)
+{
+	return a != b && (register_bits(a, len) & register_bits(b, len)) != 0;
+}
+
 static bool surely_different(const uint8_t *data, const uint8_t *known, const uint8_t *value,
 			     size_t len)
 {

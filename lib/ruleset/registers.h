@@ -28,6 +28,10 @@ MUST_CHECK bool registers_store(struct registers *registers, uint8_t reg, const 
 MUST_CHECK bool registers_view(const struct registers *registers, uint8_t reg, size_t len,
 			       const uint8_t **ret_data, const uint8_t **ret_known);
 
+/* Do @len bytes from two registers on overlap without being the same? The kernel works on words one
+ * after the other, and then reads what it has written. */
+bool registers_overlap(uint8_t a, uint8_t b, size_t len);
+
 enum registers_order {
 	REGISTERS_OPEN = 0,  /* the class does not say */
 	REGISTERS_DIFFERENT, /* not equal, but which is greater is open */

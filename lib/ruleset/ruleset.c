@@ -166,6 +166,58 @@ static bool verdict_fits(const struct ruleset_verdict *verdict)
 	return terminated(verdict->chain, sizeof(verdict->chain));
 }
 
+/* One of registers that may be left unused. */
+static bool register_or_none(int8_t reg)
+{
+	return reg >= -1 && reg < RULESET_REGISTERS;
+}
+
+/* What only the rules of others contain. */
+static bool foreign_fits(const struct ruleset_expression *e)
+{
+	switch ((int)e->kind) {
+	case RULESET_META_SET:
+		return registers_fit(e->meta_set.reg, 1);
+	case RULESET_PAYLOAD_SET:
+		return registers_fit(e->payload_set.reg, e->payload_set.len);
+	case RULESET_SHIFT:
+		return registers_fit(e->shift.source, e->shift.len) &&
+		       registers_fit(e->shift.reg, e->shift.len) && e->shift.bits < 32;
+	case RULESET_BYTEORDER:
+		return registers_fit(e->byteorder.source, e->byteorder.len) &&
+		       registers_fit(e->byteorder.reg, e->byteorder.len);
+	case RULESET_CONNECTION:
+		return registers_fit(e->connection.reg, 1);
+	case RULESET_CONNECTION_SET:
+		return registers_fit(e->connection_set.reg, 1);
+	case RULESET_TRANSLATE:
+		return register_or_none(e->translate.address_reg) &&
+		       register_or_none(e->translate.address_end_reg) &&
+		       register_or_none(e->translate.port_reg) &&
+		       register_or_none(e->translate.port_end_reg);
+	case RULESET_REDIRECT:
+	case RULESET_MASQUERADE:
+		return register_or_none(e->redirect.port_reg) &&
+		       register_or_none(e->redirect.port_end_reg);
+	case RULESET_ROUTE_LOOKUP:
+		return registers_fit(e->route_lookup.reg, 1);
+	case RULESET_ROUTE_FIELD:
+		return registers_fit(e->route_field.reg, 1);
+	case RULESET_LIMIT:
+		return terminated(e->limit.name, sizeof(e->limit.name));
+	case RULESET_NUMBER:
+		return registers_fit(e->number.reg, 4);
+	case RULESET_NO_EFFECT:
+		return terminated(e->no_effect.name, sizeof(e->no_effect.name));
+	case RULESET_OBJECT:
+		return terminated(e->object.object, sizeof(e->object.object));
+	case RULESET_NOTRACK:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static bool expression_fits(const struct ruleset_expression *e)
 {
 	switch (e->kind) {
@@ -202,6 +254,23 @@ static bool expression_fits(const struct ruleset_expression *e)
 	case RULESET_REJECT:
 	case RULESET_COUNTER:
 		return true;
+	case RULESET_META_SET:
+	case RULESET_PAYLOAD_SET:
+	case RULESET_SHIFT:
+	case RULESET_BYTEORDER:
+	case RULESET_CONNECTION:
+	case RULESET_CONNECTION_SET:
+	case RULESET_TRANSLATE:
+	case RULESET_REDIRECT:
+	case RULESET_MASQUERADE:
+	case RULESET_NOTRACK:
+	case RULESET_ROUTE_LOOKUP:
+	case RULESET_ROUTE_FIELD:
+	case RULESET_LIMIT:
+	case RULESET_NUMBER:
+	case RULESET_NO_EFFECT:
+	case RULESET_OBJECT:
+		return foreign_fits(e);
 	}
 	return false;
 }

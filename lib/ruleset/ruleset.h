@@ -179,11 +179,13 @@ struct ruleset_expression {
 			uint8_t reg;	      /* source */
 			uint32_t checksum_type, checksum_offset, flags;
 		} payload_set;
-		struct { /* bitwise with a shift: big-endian words of 32 bits, first word first */
+		struct { /* bitwise with a shift: whole words of 32 bits in host order that are one
+			  * number, the first word weighing most. Of more than one word only where
+			  * source and destination are apart: in place the kernel carries wrongly */
 			uint8_t source, reg;
 			uint32_t len;  /* bytes */
 			bool left;
-			uint32_t bits; /* 0 to 31 */
+			uint32_t bits; /* 0 to 31; 0 only for one word */
 		} shift;
 		struct {
 			uint8_t source, reg;
@@ -200,7 +202,7 @@ struct ruleset_expression {
 			int8_t direction;
 			uint8_t reg; /* source */
 		} connection_set;
-		struct { /* registers left unused are -1 */
+		struct { /* registers left unused are -1; so is an end that is the start's */
 			bool destination; /* dnat; else snat */
 			enum ruleset_family family;
 			int8_t address_reg, address_end_reg, port_reg, port_end_reg;

@@ -53,6 +53,17 @@ static const struct word tcp_flags[] = {
     {0x10, "ack"}, {0x20, "urg"}, {0x40, "ecn"}, {0x80, "cwr"},
 };
 
+static const struct word ct_states[] = {
+    {0x01, "invalid"}, {0x02, "established"}, {0x04, "related"}, {0x08, "new"}, {0x40, "untracked"},
+};
+
+static const struct word route_types[] = {
+    {0, "unspec"},    {1, "unicast"},   {2, "local"},       {3, "broadcast"}, {4, "anycast"},
+    {5, "multicast"}, {6, "blackhole"}, {7, "unreachable"}, {8, "prohibit"},
+};
+
+static const struct word booleans[] = {{0, "missing"}, {1, "exists"}};
+
 static const struct word link_types[] = {
     {ARPHRD_ETHER, "ether"},   {ARPHRD_PPP, "ppp"},           {ARPHRD_TUNNEL, "ipip"},
     {ARPHRD_TUNNEL6, "ipip6"}, {ARPHRD_LOOPBACK, "loopback"}, {ARPHRD_SIT, "sit"},
@@ -111,6 +122,9 @@ static const struct {
     {WORDS_REALM, 4, "realm", true},
     {WORDS_UID, 4, "uid", true},
     {WORDS_GID, 4, "gid", true},
+    {WORDS_CT_STATE, 4, "ct_state", true},
+    {WORDS_ROUTE_TYPE, 4, "fib_addrtype", true, route_types, ARRAY_SIZE(route_types)},
+    {WORDS_BOOLEAN, 1, "boolean", true, booleans, ARRAY_SIZE(booleans)},
     {WORDS_ICMP6_TYPE, 1, "icmpv6_type", false, icmp6_types, ARRAY_SIZE(icmp6_types)},
     {WORDS_IFNAME, 16, "ifname", true},
 };
@@ -172,18 +186,21 @@ static void write_number(struct buf *out, const struct words_shape *shape, const
 		buf_printf(out, "%" PRIu64, number);
 }
 
-static void write_tcp_flags(struct buf *out, uint8_t flags)
+/* One word for each bit. What no word stands for is written as a number. */
+static void write_bits(struct buf *out, const struct word *words, size_t count,
+		       const char *separator, uint64_t bits)
 {
 	bool any = false;
 
-	for (size_t i = 0; i < ARRAY_SIZE(tcp_flags); i++) {
-		if (!(flags & tcp_flags[i].number))
+	for (size_t i = 0; i < count; i++) {
+		if (!(bits & words[i].number))
 			continue;
-		buf_printf(out, "%s%s", any ? " | " : "", tcp_flags[i].text);
+		buf_printf(out, "%s%s", any ? separator : "", words[i].text);
+		bits &= ~(uint64_t)words[i].number;
 		any = true;
 	}
-	if (!any)
-		buf_puts(out, "0x0");
+	if (bits || !any)
+		buf_printf(out, "%s0x%" PRIx64, any ? separator : "", bits);
 }
 
 static void write_address(struct buf *out, const uint8_t *bytes, size_t len)
@@ -214,7 +231,13 @@ void words_value(struct buf *out, const struct words_shape *shape, const uint8_t
 			buf_printf(out, "%s%02x", i ? ":" : "", bytes[i]);
 		return;
 	case WORDS_TCP_FLAG:
-		write_tcp_flags(out, bytes[0]);
+		write_bits(out, tcp_flags, ARRAY_SIZE(tcp_flags), " | ", bytes[0]);
+		return;
+	case WORDS_CT_STATE:
+		if (shape->len != 4)
+			break;
+		write_bits(out, ct_states, ARRAY_SIZE(ct_states), ",",
+			   number_of(bytes, 4, HOST_IS_LITTLE));
 		return;
 	case WORDS_IFINDEX:
 		if (shape->len == 4 && number_of(bytes, 4, HOST_IS_LITTLE) == 1) {
