@@ -7,6 +7,7 @@
 #include "space.h"
 
 #define FIRST_BITS      10 /* of the first node store, hash table and answers */
+#define PLACE_BITS_FEW  21 /* 8 MiB */
 #define ANSWER_BITS_MAX 21 /* 32 MiB */
 
 struct diagram_space *diagram_space_free(struct diagram_space *space)
@@ -86,7 +87,9 @@ static uint32_t mark_of(const struct diagram_space *space, uint64_t hash)
 
 static void grow_places(struct diagram_space *space)
 {
-	size_t size = (size_t)1 << (space->place_bits + 1);
+	/* Four times as many while that is little, since all nodes move each time. */
+	unsigned bits = space->place_bits + (space->place_bits < PLACE_BITS_FEW ? 2 : 1);
+	size_t size = (size_t)1 << bits;
 	uint32_t *places = calloc(size, sizeof(*places));
 
 	if (!places) {
@@ -95,7 +98,7 @@ static void grow_places(struct diagram_space *space)
 	}
 	free(space->places);
 	space->places = places;
-	space->place_bits++;
+	space->place_bits = bits;
 	for (size_t i = 2; i < space->count; i++) {
 		uint64_t hash = hash_of(&space->nodes[i]);
 		size_t at = place_of(space, hash);

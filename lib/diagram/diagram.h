@@ -26,18 +26,19 @@ typedef uint32_t diagram;
  * diagram_error() says so: check it before any answer is believed. */
 struct diagram_space;
 
-/* @nodes_max: how many nodes there may ever be (16 bytes each, and as much again for looking them
- * up); 0 is refused. Returns NULL if memory is short. */
+/* @nodes_max: how many nodes there may ever be, the two constants not counted (16 bytes each, and 8 to
+ * 16 for looking them up, or 32 while they are few); 0 is refused. Returns NULL if memory is short. */
 struct diagram_space *diagram_space_new(size_t nodes_max);
 struct diagram_space *diagram_space_free(struct diagram_space *space);
 DEFINE_CLEANUP(struct diagram_space *, diagram_space_free)
 
-/* 0; -ENOMEM; -E2BIG if the cap was reached; -EINVAL if a variable was out of range. Sticky. */
+/* 0; -ENOMEM; -E2BIG if the cap was reached; -EINVAL if a variable was out of range or
+ * a number is no function of this space. Sticky. */
 MUST_CHECK int diagram_error(const struct diagram_space *space);
 
 /* Nodes made so far, all functions together. */
 size_t diagram_nodes(const struct diagram_space *space);
-/* Nodes of one function. */
+/* Nodes of one function; 0 after a failure. */
 size_t diagram_size(struct diagram_space *space, diagram a);
 
 /* "Variable @number is true." Variables are tested in the order of their numbers, from 0. */
@@ -82,8 +83,11 @@ struct diagram_row {
  * @bits[8 * b + j], from the most significant. Bits that are no variable are DIAGRAM_BIT_0,
  * DIAGRAM_BIT_1 or, if @functions is not NULL, DIAGRAM_BIT_FUNCTION: then @functions[8 * b + j].
  * Fills ret[v] for each value v with "some row with the value v holds the key"; @value_count of
- * them. Tables of 100,000 rows are ordinary. Returns 0, -EEXIST if two rows of different values
- * hold one key (which of them counts is then not known), or what diagram_error() says.
+ * them. Keys have at most 64 bytes. The same variable may stand in several bits and in functions. A
+ * range whose low is above its high holds nothing. Tables of 100,000 rows are ordinary. Returns 0,
+ * -EEXIST if two rows of different values hold one key that can be with these bits (which of them
+ * counts is then not known), or what diagram_error() says. Unless it is 0, all of @ret_values are
+ * DIAGRAM_FALSE.
  */
 #define DIAGRAM_BIT_0	     0xfffffffdu
 #define DIAGRAM_BIT_1	     0xfffffffeu
@@ -111,7 +115,8 @@ bool diagram_at(const struct diagram_space *space, diagram a, const uint64_t *va
 bool diagram_find(const struct diagram_space *space, diagram a, uint64_t *values,
 		  uint64_t *ret_asked);
 
-/* How many ways lead from the top to true: the regions that @a consists of. Inexact beyond 2^53. */
+/* How many ways lead from the top to true: the regions that @a consists of. Inexact beyond 2^53.
+ * 0 after a failure. */
 double diagram_ways(struct diagram_space *space, diagram a);
 
 /* The uppermost variable that @a asks about, and what is left if it is false or true. @a is neither

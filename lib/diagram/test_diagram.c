@@ -139,6 +139,34 @@ static void test_cap(void **state)
 	diagram_space_free(space);
 }
 
+/* The very operation that reaches the cap is false too, whatever it had found until then: here one
+ * branch, which is there already, of a function whose other branch is new. */
+static void test_cap_within(void **state)
+{
+	struct diagram_space *space = NULL;
+	unsigned failed = 0;
+
+	for (size_t max = 1; max < 40; max++) {
+		diagram odd = DIAGRAM_FALSE, a, b;
+
+		space = diagram_space_new(max);
+		assert_non_null(space);
+		for (unsigned v = 9; v > 4; v--)
+			odd = diagram_xor(space, odd, diagram_variable(space, v));
+		a = diagram_choose(space, diagram_variable(space, 3), odd,
+				   diagram_variable(space, 5));
+		a = diagram_choose(space, diagram_variable(space, 2), odd, a);
+		if (diagram_error(space) == 0) {
+			b = diagram_exists(space, a, 2, 3);
+			failed += diagram_error(space) < 0;
+			if (diagram_error(space) < 0)
+				assert_int_equal(b, DIAGRAM_FALSE);
+		}
+		diagram_space_free(space);
+	}
+	assert_in_range(failed, 1, 20);
+}
+
 #define WRONG 17
 
 /* One of the questions that must not be asked. */
@@ -281,8 +309,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_determinism), cmocka_unit_test(test_cap),
-	    cmocka_unit_test(test_wrong),       cmocka_unit_test(test_depth),
-	    cmocka_unit_test(test_many_rows),
+	    cmocka_unit_test(test_cap_within),  cmocka_unit_test(test_wrong),
+	    cmocka_unit_test(test_depth),       cmocka_unit_test(test_many_rows),
 	};
 
 	return cmocka_run_group_tests_name("diagram", tests, NULL, NULL);

@@ -47,7 +47,7 @@ void test_point(uint64_t *values, uint32_t point)
 
 struct truth test_truth(const struct diagram_space *space, diagram a)
 {
-	struct truth truth;
+	struct truth truth = {0};
 	uint64_t values[DIAGRAM_VARIABLES / 64];
 
 	test_point(values, 0);
@@ -80,7 +80,7 @@ diagram test_diagram(struct diagram_space *space, const struct truth *truth)
 struct truth test_random_truth(void)
 {
 	uint32_t mask = one_in(2) ? TEST_POINTS - 1 : draw(TEST_POINTS), bias = 1 + draw(8);
-	struct truth truth;
+	struct truth truth = {0};
 
 	for (uint32_t point = 0; point < TEST_POINTS; point++)
 		truth.at[point] = (point & mask) == point ? one_in(bias) : truth.at[point & mask];

@@ -206,26 +206,33 @@ static void test_many_values(void **state)
  */
 static void test_many_pieces(void **state)
 {
-	static const uint8_t low[2][6] = {{0, 1, 0, 1, 0, 1}, {0, 0, 0, 0, 0, 0}};
-	static const uint8_t high[2][6] = {{255, 254, 255, 254, 255, 254}, {0, 0, 0, 0, 0, 0}};
-	const struct diagram_row rows[] = {{low[0], high[0], 0}, {low[1], high[1], 0}};
+	static const uint8_t low[3][6] = {{0, 1, 0, 1, 0, 1}, {0, 0, 0, 0, 0, 0}, {0, 0, 0, 3}};
+	static const uint8_t high[3][6] = {
+	    {255, 254, 255, 254, 255, 254}, {0, 0, 0, 0, 0, 0}, {255, 252, 255, 253, 255, 251}};
+	const struct diagram_row rows[] = {
+	    {low[0], high[0], 0}, {low[1], high[1], 0}, {low[2], high[2], 0}};
 	const unsigned parts[] = {2, 2, 2};
 	struct diagram_space *space = diagram_space_new(100000);
 	unsigned bits[48];
-	diagram value, wanted = DIAGRAM_TRUE, zero;
-	struct diagram_table table = {rows, 2, parts, 3, bits, NULL};
+	diagram value, wanted = DIAGRAM_FALSE;
 
 	assert_non_null(space);
 	for (unsigned i = 0; i < 48; i++)
 		bits[i] = 3 * i;
-	assert_int_equal(diagram_table(space, &table, 1, &value), 0);
-	for (unsigned i = 0; i < 3; i++)
-		wanted = diagram_and(
-		    space, wanted,
-		    diagram_range(space, bits + i * 16, 16, low[0] + 2 * i, high[0] + 2 * i));
-	zero = diagram_range(space, bits, 48, low[1], high[1]);
-	assert_int_equal(diagram_and(space, wanted, zero), DIAGRAM_FALSE);
-	assert_int_equal(value, diagram_or(space, wanted, zero));
+	for (size_t count = 1; count <= ARRAY_SIZE(rows); count++) {
+		struct diagram_table table = {rows, count, parts, 3, bits, NULL};
+		diagram box = DIAGRAM_TRUE;
+
+		for (unsigned i = 0; i < 3; i++)
+			box = diagram_and(space, box,
+					  diagram_range(space, bits + i * 16, 16,
+							low[count - 1] + 2 * i,
+							high[count - 1] + 2 * i));
+		assert_int_equal(diagram_minus(space, box, wanted) == DIAGRAM_FALSE, false);
+		wanted = diagram_or(space, wanted, box);
+		assert_int_equal(diagram_table(space, &table, 1, &value), 0);
+		assert_int_equal(value, wanted);
+	}
 	diagram_space_free(space);
 }
 
@@ -234,7 +241,7 @@ static void test_small_ranges(void **state)
 	test_seed();
 	for (int round = 0; round < ROUNDS; round++) {
 		struct diagram_space *space = diagram_space_new(1u << 20);
-		unsigned order[TEST_VARIABLES], bits[TEST_VARIABLES];
+		unsigned order[TEST_VARIABLES] = {0}, bits[TEST_VARIABLES];
 		unsigned width = 1 + draw(TEST_VARIABLES);
 		uint32_t low = draw(1u << width), high = one_in(8) ? low : draw(1u << width);
 		uint8_t low_bytes[2], high_bytes[2], high_junk = (uint8_t)draw(256);

@@ -23,13 +23,14 @@ MUST_CHECK int netns_devices(char (**ret_names)[NETNS_DEVICE_MAX], size_t *ret_c
 
 #define NETNS_NAME_MAX 256 /* NAME_MAX + 1 */
 
-/* All names, in the order of their bytes; none where the directory is missing. Nothing is known yet of
- * what bears them: netns_open() tells. The array is the caller's, to free(). Returns 0, -EBADMSG (a
- * name that is not printable ASCII), -E2BIG (more than 65536), or -errno. */
+/* All names, in the order of their bytes; none where the directory is missing. Nothing is known yet
+ * of what bears them: netns_open() tells. The array is the caller's, to free(). Returns 0, -EBADMSG
+ * (a name that is not printable ASCII), -E2BIG (more than 65536), or -errno. */
 MUST_CHECK int netns_names(char (**ret_names)[NETNS_NAME_MAX], size_t *ret_count);
 
-/* The namespace of that name; no symbolic link is followed. Returns 0 and the descriptor, -EINVAL (no
- * such name can be), -ENOENT, -ELOOP (a symbolic link), -EPROTO (not a network namespace), -errno. */
+/* The namespace of that name; no symbolic link is followed. Returns 0 and the descriptor, -EINVAL
+ * (no such name can be), -ENOENT, -ELOOP (a symbolic link), -EPROTO (not a network namespace), or
+ * -errno. */
 MUST_CHECK int netns_open(const char *name, int *ret_fd);
 
 /* The namespace of the calling thread. Returns 0 and the descriptor, or -errno. */

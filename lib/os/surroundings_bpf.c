@@ -12,7 +12,7 @@
 #define ATTACH_TCX_EGRESS     47
 #define ATTACH_NETKIT_PRIMARY 54
 #define ATTACH_NETKIT_PEER    55
-#define LINK_NETFILTER	      10
+#define LINK_NETFILTER        10
 
 #define LINKS_MAX 65536
 
@@ -57,10 +57,10 @@ static void device_programs(struct reading *reading, const struct surroundings_d
 		const char *name;
 		bool netkit;
 	} places[] = {
-		{ATTACH_TCX_INGRESS, "ingress", false},
-		{ATTACH_TCX_EGRESS, "egress", false},
-		{ATTACH_NETKIT_PRIMARY, "netkit", true},
-		{ATTACH_NETKIT_PEER, "netkit peer", true},
+	    {ATTACH_TCX_INGRESS, "ingress", false},
+	    {ATTACH_TCX_EGRESS, "egress", false},
+	    {ATTACH_NETKIT_PRIMARY, "netkit", true},
+	    {ATTACH_NETKIT_PEER, "netkit peer", true},
 	};
 	bool netkit = strcmp(device->kind, "netkit") == 0;
 	char name[SURROUNDINGS_NAME_MAX];

@@ -19,11 +19,11 @@
 
 #define RECEIVE_SIZE   (256u << 10)
 #define ANSWER_SECONDS 10 /* the kernel answers at once; this only ends a wait for ever */
-#define TRIES	       10 /* when what is dumped changes meanwhile */
+#define TRIES          10 /* when what is dumped changes meanwhile */
 
 struct question {
-	int protocol;	   /* NETLINK_* */
-	uint16_t asks;	   /* RTM_GETLINK */
+	int protocol;      /* NETLINK_* */
+	uint16_t asks;     /* RTM_GETLINK */
 	uint16_t answered; /* RTM_NEWLINK */
 	const void *body;
 	size_t size;
@@ -50,9 +50,9 @@ static int question_send(int fd, const struct question *question)
 {
 	struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
 	struct nlmsghdr header = {
-		.nlmsg_len = (uint32_t)(sizeof(header) + question->size),
-		.nlmsg_type = question->asks,
-		.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
+	    .nlmsg_len = (uint32_t)(sizeof(header) + question->size),
+	    .nlmsg_type = question->asks,
+	    .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
 	};
 	uint8_t request[sizeof(header) + BODY_MAX];
 
@@ -145,13 +145,13 @@ static void ask_links(struct reading *reading)
 		struct nlattr mask_header;
 		uint32_t mask;
 	} body = {
-		.mask_header = {.nla_len = 8, .nla_type = IFLA_EXT_MASK},
-		.mask = RTEXT_FILTER_SKIP_STATS,
+	    .mask_header = {.nla_len = 8, .nla_type = IFLA_EXT_MASK},
+	    .mask = RTEXT_FILTER_SKIP_STATS,
 	};
 
 	ask_or_tell(reading,
-		    &(struct question){NETLINK_ROUTE, RTM_GETLINK, RTM_NEWLINK, &body,
-				       sizeof(body), reading_link},
+		    &(struct question){NETLINK_ROUTE, RTM_GETLINK, RTM_NEWLINK, &body, sizeof(body),
+				       reading_link},
 		    "the devices");
 }
 
@@ -200,8 +200,8 @@ static void ask_routes(struct reading *reading)
 		if (r < 0 && r != -EAFNOSUPPORT && r != -EOPNOTSUPP)
 			reading_cannot_tell(reading, "the routes", r);
 	}
-	r = ask(reading, &(struct question){NETLINK_ROUTE, RTM_GETNEXTHOP, RTM_NEWNEXTHOP,
-					    &nexthop, sizeof(nexthop), reading_nexthop});
+	r = ask(reading, &(struct question){NETLINK_ROUTE, RTM_GETNEXTHOP, RTM_NEWNEXTHOP, &nexthop,
+					    sizeof(nexthop), reading_nexthop});
 	if (r < 0 && r != -EOPNOTSUPP)
 		reading_cannot_tell(reading, "the next hops of routes", r);
 }
@@ -253,17 +253,19 @@ static void ask_queues(struct reading *reading)
 static void ask_policies(struct reading *reading)
 {
 	struct xfrm_userpolicy_id body = {0};
-	int r = ask(reading, &(struct question){NETLINK_XFRM, XFRM_MSG_GETPOLICY,
-						XFRM_MSG_NEWPOLICY, &body, sizeof(body),
-						reading_policy});
+	AUTO_CLOSE int older = -EBADF;
+	int r =
+	    ask(reading, &(struct question){NETLINK_XFRM, XFRM_MSG_GETPOLICY, XFRM_MSG_NEWPOLICY,
+					    &body, sizeof(body), reading_policy});
 
-	if (r == 0)
-		return;
 	/* Without this protocol, policies are made by the older one, or not at all. */
-	if (r == -EPROTONOSUPPORT &&
-	    faccessat(AT_FDCWD, "/proc/thread-self/net/pfkey", F_OK, 0) < 0 && errno == ENOENT)
-		return;
-	reading_cannot_tell(reading, "the IPsec policies", r);
+	if (r == -EPROTONOSUPPORT) {
+		older = open("/proc/thread-self/net/pfkey", O_RDONLY | O_CLOEXEC);
+		if (older < 0 && errno == ENOENT)
+			return;
+	}
+	if (r < 0)
+		reading_cannot_tell(reading, "the IPsec policies", r);
 }
 
 /* Returns 0, -EINVAL (this kernel has no such list), or -errno. */
@@ -274,10 +276,10 @@ static int ask_hooks(struct reading *reading)
 		uint32_t hooks;
 		bool optional;
 	} families[] = {
-		{NFPROTO_IPV4, NF_INET_NUMHOOKS, false},
-		{NFPROTO_IPV6, NF_INET_NUMHOOKS, false},
-		{NFPROTO_ARP, NF_ARP_NUMHOOKS, true},
-		{NFPROTO_BRIDGE, NF_BR_NUMHOOKS, true},
+	    {NFPROTO_IPV4, NF_INET_NUMHOOKS, false},
+	    {NFPROTO_IPV6, NF_INET_NUMHOOKS, false},
+	    {NFPROTO_ARP, NF_ARP_NUMHOOKS, true},
+	    {NFPROTO_BRIDGE, NF_BR_NUMHOOKS, true},
 	};
 	int r;
 
@@ -288,9 +290,9 @@ static int ask_hooks(struct reading *reading)
 				struct nlattr header;
 				uint32_t number;
 			} body = {
-				.fixed = {.nfgen_family = families[i].family},
-				.header = {.nla_len = 8, .nla_type = NFNLA_HOOK_HOOKNUM},
-				.number = htonl(hook),
+			    .fixed = {.nfgen_family = families[i].family},
+			    .header = {.nla_len = 8, .nla_type = NFNLA_HOOK_HOOKNUM},
+			    .number = htonl(hook),
 			};
 			uint16_t type = (NFNL_SUBSYS_HOOK << 8) | NFNL_MSG_HOOK_GET;
 

@@ -17,16 +17,16 @@ static const struct setting {
 	enum surroundings_kind kind;
 	const char *words;
 } settings[] = {
-	{"", "net/ipv4/ip_forward", SURROUNDINGS_FORWARDING, "packets are forwarded"},
-	{"net/ipv4/conf", "forwarding", SURROUNDINGS_FORWARDING, "packets are forwarded"},
-	{"net/ipv4/conf", "bc_forwarding", SURROUNDINGS_FORWARDING, "broadcasts are forwarded"},
-	{"net/ipv4/conf", "route_localnet", SURROUNDINGS_ROUTE_LOCALNET,
-	 "127.0.0.0/8 is routed like other addresses"},
-	{"net/ipv4/conf", "mc_forwarding", SURROUNDINGS_MULTICAST, "multicasts are forwarded"},
-	{"net/ipv6/conf", "forwarding", SURROUNDINGS_FORWARDING, "packets are forwarded"},
-	{"net/ipv6/conf", "force_forwarding", SURROUNDINGS_FORWARDING, "packets are forwarded"},
-	{"net/ipv6/conf", "mc_forwarding", SURROUNDINGS_MULTICAST, "multicasts are forwarded"},
-	{"net/mpls/conf", "input", SURROUNDINGS_FORWARDING, "MPLS frames are forwarded"},
+    {"", "net/ipv4/ip_forward", SURROUNDINGS_FORWARDING, "packets are forwarded"},
+    {"net/ipv4/conf", "forwarding", SURROUNDINGS_FORWARDING, "packets are forwarded"},
+    {"net/ipv4/conf", "bc_forwarding", SURROUNDINGS_FORWARDING, "broadcasts are forwarded"},
+    {"net/ipv4/conf", "route_localnet", SURROUNDINGS_ROUTE_LOCALNET,
+     "127.0.0.0/8 is routed like other addresses"},
+    {"net/ipv4/conf", "mc_forwarding", SURROUNDINGS_MULTICAST, "multicasts are forwarded"},
+    {"net/ipv6/conf", "forwarding", SURROUNDINGS_FORWARDING, "packets are forwarded"},
+    {"net/ipv6/conf", "force_forwarding", SURROUNDINGS_FORWARDING, "packets are forwarded"},
+    {"net/ipv6/conf", "mc_forwarding", SURROUNDINGS_MULTICAST, "multicasts are forwarded"},
+    {"net/mpls/conf", "input", SURROUNDINGS_FORWARDING, "MPLS frames are forwarded"},
 };
 
 /* @path under @directory. A setting that is not there is 0: an older kernel, or a device that has
@@ -175,9 +175,10 @@ static void list_read(struct reading *reading, const char *file, struct buf *tex
 static void lists_read(struct reading *reading)
 {
 	static const char *const tables[][2] = {
-		{"ip_tables_names", "ip"}, {"ip6_tables_names", "ip6"}, {"arp_tables_names", "arp"}};
+	    {"ip_tables_names", "ip"}, {"ip6_tables_names", "ip6"}, {"arp_tables_names", "arp"}};
 	static const char *const multicast[] = {"ip_mr_vif", "ip6_mr_vif"};
-	AUTO_CLOSE int directory = open("/proc/thread-self/net", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO_CLOSE int directory =
+	    open("/proc/thread-self/net", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	AUTO_BUF struct buf text = {.cap = TEXT_MAX};
 
 	if (directory < 0) {
@@ -229,8 +230,8 @@ static int symbol_find(const char *symbol)
 	return lines > 0 ? -ENOENT : -EOPNOTSUPP;
 }
 
-/* There is no list of ebtables' tables, and asking for one by name makes it. But they judge only what
- * bridges handle, and only where their code is. */
+/* There is no list of ebtables' tables, and asking for one by name makes it. But they judge only
+ * what bridges handle, and only where their code is. */
 void reading_bridge_tables(struct reading *reading)
 {
 	bool bridge = false;

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define INGRESS TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)
-#define EGRESS	TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS)
+#define EGRESS  TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS)
 
 enum holds {
 	HOLDS_NOTHING, /* no filter can be put there */
@@ -20,8 +20,8 @@ enum holds {
 
 /*
  * Queues that order, delay and drop what they are given, and no more. Not here, and so reported:
- * netem, which also damages packets; teql, which sends by other devices; red, which can hold filters
- * that no listing shows; those that are BPF programs; and what kernels to come have.
+ * netem, which also damages packets; teql, which sends by other devices; red, which can hold
+ * filters that no listing shows; those that are BPF programs; and what kernels to come have.
  */
 static enum holds queue_holds(const char *kind)
 {
@@ -29,24 +29,24 @@ static enum holds queue_holds(const char *kind)
 		const char *kind;
 		enum holds holds;
 	} known[] = {
-		{"noqueue", HOLDS_NOTHING},    {"noop", HOLDS_NOTHING},
-		{"pfifo", HOLDS_NOTHING},      {"bfifo", HOLDS_NOTHING},
-		{"pfifo_fast", HOLDS_NOTHING}, {"pfifo_head_drop", HOLDS_NOTHING},
-		{"mq", HOLDS_FILTERS},	       {"mqprio", HOLDS_FILTERS},
-		{"fq", HOLDS_FILTERS},	       {"fq_codel", HOLDS_FILTERS},
-		{"fq_pie", HOLDS_FILTERS},     {"codel", HOLDS_FILTERS},
-		{"pie", HOLDS_FILTERS},	       {"cake", HOLDS_FILTERS},
-		{"cake_mq", HOLDS_FILTERS},    {"sfq", HOLDS_FILTERS},
-		{"sfb", HOLDS_FILTERS},	       {"tbf", HOLDS_FILTERS},
-		{"prio", HOLDS_FILTERS},       {"multiq", HOLDS_FILTERS},
-		{"drr", HOLDS_FILTERS},	       {"qfq", HOLDS_FILTERS},
-		{"ets", HOLDS_FILTERS},	       {"hhf", HOLDS_FILTERS},
-		{"cbs", HOLDS_FILTERS},	       {"etf", HOLDS_FILTERS},
-		{"taprio", HOLDS_FILTERS},     {"skbprio", HOLDS_FILTERS},
-		{"choke", HOLDS_FILTERS},      {"gred", HOLDS_FILTERS},
-		{"dualpi2", HOLDS_FILTERS},    {"htb", HOLDS_CLASSES},
-		{"hfsc", HOLDS_CLASSES},       {"cbq", HOLDS_CLASSES},
-		{"ingress", HOLDS_INGRESS},    {"clsact", HOLDS_CLSACT},
+	    {"noqueue", HOLDS_NOTHING},    {"noop", HOLDS_NOTHING},
+	    {"pfifo", HOLDS_NOTHING},      {"bfifo", HOLDS_NOTHING},
+	    {"pfifo_fast", HOLDS_NOTHING}, {"pfifo_head_drop", HOLDS_NOTHING},
+	    {"mq", HOLDS_FILTERS},         {"mqprio", HOLDS_FILTERS},
+	    {"fq", HOLDS_FILTERS},         {"fq_codel", HOLDS_FILTERS},
+	    {"fq_pie", HOLDS_FILTERS},     {"codel", HOLDS_FILTERS},
+	    {"pie", HOLDS_FILTERS},        {"cake", HOLDS_FILTERS},
+	    {"cake_mq", HOLDS_FILTERS},    {"sfq", HOLDS_FILTERS},
+	    {"sfb", HOLDS_FILTERS},        {"tbf", HOLDS_FILTERS},
+	    {"prio", HOLDS_FILTERS},       {"multiq", HOLDS_FILTERS},
+	    {"drr", HOLDS_FILTERS},        {"qfq", HOLDS_FILTERS},
+	    {"ets", HOLDS_FILTERS},        {"hhf", HOLDS_FILTERS},
+	    {"cbs", HOLDS_FILTERS},        {"etf", HOLDS_FILTERS},
+	    {"taprio", HOLDS_FILTERS},     {"skbprio", HOLDS_FILTERS},
+	    {"choke", HOLDS_FILTERS},      {"gred", HOLDS_FILTERS},
+	    {"dualpi2", HOLDS_FILTERS},    {"htb", HOLDS_CLASSES},
+	    {"hfsc", HOLDS_CLASSES},       {"cbq", HOLDS_CLASSES},
+	    {"ingress", HOLDS_INGRESS},    {"clsact", HOLDS_CLSACT},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
@@ -72,8 +72,8 @@ static void place_add(struct reading *reading, uint32_t device, uint32_t parent,
 }
 
 /* "eth0 ingress" */
-static void place_name(const struct reading *reading, uint32_t device, uint32_t parent,
-		       char *text, size_t size)
+static void place_name(const struct reading *reading, uint32_t device, uint32_t parent, char *text,
+		       size_t size)
 {
 	char room[READING_LABEL_MAX];
 	const char *name = reading_device_name(reading, device, room);

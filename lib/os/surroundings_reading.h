@@ -9,7 +9,7 @@
 /* Where traffic control may hold filters. */
 struct reading_place {
 	uint32_t device, parent; /* @parent 0 is the root */
-	bool classes;		 /* the device has classes, which may hold filters of their own */
+	bool classes;            /* the device has classes, which may hold filters of their own */
 };
 
 struct reading {
@@ -18,7 +18,7 @@ struct reading {
 	struct reading_place *places;
 	size_t place_count, place_room;
 	struct reading_place asked; /* whose filters the messages are */
-	unsigned rules_seen; /* bits of the kernel's own rules of the family at hand */
+	unsigned rules_seen;        /* bits of the kernel's own rules of the family at hand */
 	bool no_memory;
 };
 
@@ -65,7 +65,7 @@ MUST_CHECK int reading_body(struct reading_bytes body, void *fixed, size_t size,
 typedef int reading_message(struct reading *reading, struct reading_bytes body);
 
 reading_message reading_link, reading_rule, reading_route, reading_nexthop, reading_queue,
-	reading_class, reading_filter, reading_policy, reading_hook;
+    reading_class, reading_filter, reading_policy, reading_hook;
 
 /* One datagram of a dump whose messages are of @type. Returns 1 when the dump is over, 0 to go on,
  * -EINTR (what is dumped changed meanwhile), -EBADMSG, or what the kernel refuses with. */

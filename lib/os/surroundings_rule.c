@@ -9,8 +9,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define PRIORITY_LOCAL	 0u
-#define PRIORITY_MAIN	 32766u
+#define PRIORITY_LOCAL   0u
+#define PRIORITY_MAIN    32766u
 #define PRIORITY_DEFAULT 32767u
 
 struct rule {
@@ -59,9 +59,9 @@ static int rule_attribute(struct rule *rule, unsigned type, struct reading_bytes
 static int rule_own(const struct rule *rule)
 {
 	static const struct rule own[] = {
-		{.priority = PRIORITY_LOCAL, .table = RT_TABLE_LOCAL},
-		{.priority = PRIORITY_MAIN, .table = RT_TABLE_MAIN},
-		{.priority = PRIORITY_DEFAULT, .table = RT_TABLE_DEFAULT},
+	    {.priority = PRIORITY_LOCAL, .table = RT_TABLE_LOCAL},
+	    {.priority = PRIORITY_MAIN, .table = RT_TABLE_MAIN},
+	    {.priority = PRIORITY_DEFAULT, .table = RT_TABLE_DEFAULT},
 	};
 
 	if (rule->mark || rule->other)

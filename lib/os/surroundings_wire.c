@@ -29,11 +29,11 @@ int reading_attribute(struct reading_bytes *rest, unsigned *ret_type,
 	if (header.nla_len < sizeof(header) || header.nla_len > rest->len)
 		return -EBADMSG;
 	step = NLMSG_ALIGN((size_t)header.nla_len); /* the same as NLA_ALIGN() */
-	if (step > rest->len) /* the last one may lack its padding */
+	if (step > rest->len)                       /* the last one may lack its padding */
 		step = rest->len;
 	*ret_type = header.nla_type & (unsigned)NLA_TYPE_MASK;
-	*ret_value = (struct reading_bytes){rest->data + sizeof(header),
-					    header.nla_len - sizeof(header)};
+	*ret_value =
+	    (struct reading_bytes){rest->data + sizeof(header), header.nla_len - sizeof(header)};
 	rest->data += step;
 	rest->len -= step;
 	return 1;
@@ -291,18 +291,16 @@ static int hook_attribute(struct hook *hook, unsigned type, struct reading_bytes
 
 /*
  * What nftables needs to know and do its work, which its own model holds, and what can only refuse.
- * The older tables of IP and ARP are found by their names; the tables of ebtables have no such list.
+ * The older tables of IP and ARP are found by their names; the tables of ebtables have no such
+ * list.
  */
 static bool hook_is_known(const struct hook *hook)
 {
 	static const char *const prefixes[] = {
-		"nft_do_chain",		"ipv4_conntrack_", "ipv6_conntrack_",
-		"ipv4_confirm",		"ipv6_confirm",	   "ipv4_helper",
-		"ipv6_helper",		"nf_confirm",	   "nf_ct_bridge_",
-		"ipv6_defrag",		"nf_nat_ipv4_",	   "nf_nat_ipv6_",
-		"br_nf_",		"selinux_",	   "apparmor_",
-		"smack_",		"ipt_do_table",	   "ip6t_do_table",
-		"arpt_do_table",
+	    "nft_do_chain", "ipv4_conntrack_", "ipv6_conntrack_", "ipv4_confirm",  "ipv6_confirm",
+	    "ipv4_helper",  "ipv6_helper",     "nf_confirm",      "nf_ct_bridge_", "ipv6_defrag",
+	    "nf_nat_ipv4_", "nf_nat_ipv6_",    "br_nf_",          "selinux_",      "apparmor_",
+	    "smack_",       "ipt_do_table",    "ip6t_do_table",   "arpt_do_table",
 	};
 
 	if (hook->type == NFNL_HOOK_TYPE_NFTABLES)

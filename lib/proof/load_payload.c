@@ -21,6 +21,20 @@ static void doubt(struct run *run, struct bytes *bytes, diagram packets, const c
 		bytes->reason = reason;
 }
 
+/* Where a device has no link header, some kernels break off the rule, and others read what is there:
+ * the packet. Both must come to the same. */
+static diagram has_link_header(struct run *run)
+{
+	unsigned first = run_free_variables(run, RUN_FREE_META, 0xfffffff1u, 1,
+					    "bytes are read where the device has no link header");
+	diagram bare = space_bare(run->space);
+
+	if (first == 0)
+		return diagram_not(run->space, bare);
+	return diagram_not(run->space, diagram_minus(run->space, bare,
+						     diagram_variable(run->space, first)));
+}
+
 static void read_link(struct run *run, uint32_t offset, uint32_t len, struct bytes *bytes)
 {
 	if (!run_arrives(run->hook) && run->hook != RUN_EGRESS) {
@@ -31,6 +45,7 @@ static void read_link(struct run *run, uint32_t offset, uint32_t len, struct byt
 		doubt(run, bytes, DIAGRAM_TRUE, "bytes behind the link header");
 		return;
 	}
+	bytes->applies = has_link_header(run);
 	for (uint32_t i = 0; i < len * 8; i++)
 		bytes->bits[i] = diagram_variable(
 		    run->space, space_link_bit(offset + i / 8, i % 8));

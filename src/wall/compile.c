@@ -252,6 +252,15 @@ static void egress_chain(struct compile *compile)
 	emit_label(&emit, ETH_P_IP);
 	emit_link_ethertype(&emit, ETH_P_IP);
 	emit_goto(&emit, CHAIN_IP);
+	emit_rule(&emit, "IPv4 on links without a header");
+	emit_label(&emit, ETH_P_IP);
+	emit_device_type_in(&emit, LINK_SET);
+	emit_goto(&emit, CHAIN_IP);
+	/* What stands there in place of an Ethernet header is the sender's payload: it could say
+	 * what it liked. */
+	emit_rule(&emit, "and nothing else on those");
+	emit_device_type_in(&emit, LINK_SET);
+	emit_drop(&emit);
 	if (compile->policy->links[POLICY_LINK_ARP].stated) {
 		emit_plain_rule(&emit);
 		emit_label(&emit, ETH_P_ARP);
@@ -266,10 +275,6 @@ static void egress_chain(struct compile *compile)
 		emit_owner_in(&emit, "eapol_users");
 		emit_accept(&emit);
 	}
-	emit_rule(&emit, "IPv4 on links without a header");
-	emit_label(&emit, ETH_P_IP);
-	emit_device_type_in(&emit, LINK_SET);
-	emit_goto(&emit, CHAIN_IP);
 	emit_end(&emit);
 }
 
