@@ -175,7 +175,7 @@ static void set_transport(const struct packet *packet, const struct packet_bytes
 void space_from_packet(const struct packet *packet, uint64_t *values)
 {
 	bool valid = is_valid(packet), later6;
-	bool stack = packet->path != PACKET_FRAME;
+	bool stack = packet->path != PACKET_FRAME || packet->routed;
 	struct packet_bytes bytes;
 
 	packet_encode(packet, &bytes);

@@ -368,11 +368,17 @@ static const struct change changes[] = {
     {PACKET_OUTPUT, SPACE_SOCKET, PACKET_SOCKET_BOUND, false},
     {PACKET_OUTPUT, SPACE_EXPECTED, 1, false},
     {PACKET_OUTPUT, SPACE_ETHERTYPE, ETH_P_ARP, false},
-    {PACKET_OUTPUT, SPACE_ETHERTYPE, ETH_P_IPV6, false}, /* the version is still 4 */
+    {PACKET_OUTPUT, SPACE_ETHERTYPE, ETH_P_IPV6, true}, /* whatever its version */
+    {PACKET_FRAME, SPACE_ETHERTYPE, ETH_P_IPV6, false},
     {PACKET_OUTPUT, SPACE_VALID, 0, false},
-    {PACKET_OUTPUT, SPACE_VERSION_IHL, 0x65, false},
-    {PACKET_OUTPUT, SPACE_VERSION_IHL, 0x44, false},
+    {PACKET_OUTPUT, SPACE_VERSION_IHL, 0x65, true}, /* a raw socket wrote it */
+    {PACKET_OUTPUT, SPACE_VERSION_IHL, 0x44, true},
     {PACKET_OUTPUT, SPACE_VERSION_IHL, 0x4f, true},
+    {PACKET_FRAME, SPACE_VERSION_IHL, 0x65, false},
+    {PACKET_FRAME, SPACE_VERSION_IHL, 0x44, false},
+    {PACKET_FRAME, SPACE_VERSION_IHL, 0x4f, true},
+    {PACKET_INPUT, SPACE_VERSION_IHL, 0x65, false},
+    {PACKET_FORWARD, SPACE_VERSION_IHL, 0x44, false},
     {PACKET_OUTPUT, SPACE_PROTOCOL, IPPROTO_UDP, false},
     {PACKET_OUTPUT, SPACE_PROTOCOL4, IPPROTO_UDP, false},
     {PACKET_OUTPUT, SPACE_LATER_FRAGMENT6, 1, false},
@@ -482,6 +488,36 @@ static void protocols(void **state)
 	diagram_space_free(trip.space);
 }
 
+/* On lo a route means the IP stack; elsewhere ARP may have one, and what a VLAN has wrapped. */
+static void routed_frames(void **state)
+{
+	struct packet packet = {.path = PACKET_FRAME, .loopback = true, .ethertype = ETH_P_ARP};
+	uint64_t values[WORDS] = {0};
+	struct trip trip;
+
+	trip_begin(&trip);
+	for (unsigned i = 0; i < 4; i++) {
+		packet.loopback = i & 1;
+		packet.routed = i & 2;
+		space_from_packet(&packet, values);
+		assert_int_equal(diagram_at(trip.space, trip.possible[PACKET_FRAME], values),
+				 !(packet.loopback && packet.routed));
+	}
+	packet.ethertype = ETH_P_IP;
+	for (unsigned i = 0; i < 4; i++) {
+		packet.loopback = i & 1;
+		packet.routed = i & 2;
+		packet.link_ethertype = 0;
+		space_from_packet(&packet, values);
+		assert_true(diagram_at(trip.space, trip.possible[PACKET_FRAME], values));
+		packet.link_ethertype = ETH_P_8021Q;
+		space_from_packet(&packet, values);
+		assert_int_equal(diagram_at(trip.space, trip.possible[PACKET_FRAME], values),
+				 !(packet.loopback && packet.routed));
+	}
+	diagram_space_free(trip.space);
+}
+
 static bool named_device(struct diagram_space *space, diagram universe, const char name[16],
 			 uint32_t index, uint16_t type)
 {
@@ -545,6 +581,7 @@ int main(void)
 	    cmocka_unit_test(wishes_are_possible),
 	    cmocka_unit_test(what_cannot_be),
 	    cmocka_unit_test(protocols),
+	    cmocka_unit_test(routed_frames),
 	    cmocka_unit_test(devices),
 	};
 

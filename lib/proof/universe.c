@@ -64,8 +64,8 @@ static diagram valid_with(struct diagram_space *space, diagram label)
 }
 
 /* What the kernel checks before it says that it knows the upper protocol
- * (nft_set_pktinfo_ipv4_validate() and ip_rcv()): version, header length. On output it believes what
- * a raw socket's owner has written (raw_send_hdrinc()). */
+ * (nft_set_pktinfo_ipv4_validate() and ip_rcv()): version, header length. On output it believes
+ * what a raw socket's owner has written (raw_send_hdrinc()). */
 static void demand_ipv4(struct universe *universe, enum packet_path path)
 {
 	struct diagram_space *space = universe->space;
@@ -105,15 +105,17 @@ static diagram protocol_is_next(struct diagram_space *space)
 	return same;
 }
 
-/* nft_set_pktinfo_ipv6_validate() and ipv6_find_hdr(). */
-static void demand_ipv6(struct universe *universe)
+/* nft_set_pktinfo_ipv6_validate() and ipv6_find_hdr(). On output the version is a raw socket's, too
+ * (rawv6_send_hdrinc()). */
+static void demand_ipv6(struct universe *universe, enum packet_path path)
 {
 	struct diagram_space *space = universe->space;
 	diagram valid = valid_with(space, space_ipv6(space));
 	diagram extended = space_extended6(space);
 	diagram plain = diagram_minus(space, valid, extended);
 
-	demand_if(universe, valid, space_between(space, SPACE_VERSION_IHL, 0x60, 0x6f));
+	if (path != PACKET_OUTPUT)
+		demand_if(universe, valid, space_between(space, SPACE_VERSION_IHL, 0x60, 0x6f));
 	/* Without extension headers there is no walk, and no fragment header that it could meet. */
 	demand_if(universe, plain, protocol_is_next(space));
 	idle_if(universe, plain, SPACE_LATER_FRAGMENT6);
@@ -132,7 +134,7 @@ static void demand_headers(struct universe *universe, enum packet_path path)
 	/* The label says as what the headers are read. */
 	demand_if(universe, valid, ip);
 	demand_ipv4(universe, path);
-	demand_ipv6(universe);
+	demand_ipv6(universe, path);
 	/* Without a known upper protocol nobody reads it, or a transport header. */
 	idle_if(universe, invalid, SPACE_PROTOCOL);
 	idle_if(universe, invalid, SPACE_LATER_FRAGMENT6);
@@ -188,6 +190,27 @@ static void demand_output(struct universe *universe)
 	idle(universe, SPACE_EXPECTED);
 }
 
+/* AF_PACKET writes anything, with any label, but has no route. Not all that has one is IP: the
+ * kernel's ARP may inherit the route of the packet that it is for (arp_solicit()), and devices that
+ * are stacked hand on what they have wrapped (VLAN, MACsec). */
+static void demand_frame(struct universe *universe)
+{
+	struct diagram_space *space = universe->space;
+	diagram routed = space_flag(space, SPACE_ROUTED);
+	diagram local = diagram_and(space, routed, space_flag(space, SPACE_LOOPBACK));
+	diagram ip = diagram_or(space, space_ipv4(space), space_ipv6(space));
+
+	/* But no device is stacked on lo, and it asks for no address: there a route means the IP
+	 * stack, and the link header is made of the label (eth_header()). */
+	demand_if(universe, local, ip);
+	demand_if(universe, local, space_equal(space, SPACE_ETHERTYPE, SPACE_LINK_ETHERTYPE));
+	/* What the IP stack sends as IP has a whole header. */
+	demand_if(universe, diagram_and(space, routed, ip),
+		  space_is(space, SPACE_NETWORK_LEN, SPACE_LEN_MAX));
+	idle(universe, SPACE_SOCKET);
+	idle(universe, SPACE_EXPECTED);
+}
+
 static void demand_input(struct universe *universe)
 {
 	struct diagram_space *space = universe->space;
@@ -211,18 +234,7 @@ static void demand_path(struct universe *universe, enum packet_path path)
 		demand_output(universe);
 		break;
 	case PACKET_FRAME:
-		/* AF_PACKET writes anything, with any label, but has no route. The IP stack sends
-		 * IP, and the driver makes the link header of its label (eth_header()). */
-		demand_if(universe, space_flag(universe->space, SPACE_ROUTED),
-			  diagram_and(universe->space,
-				      diagram_or(universe->space, space_ipv4(universe->space),
-						 space_ipv6(universe->space)),
-				      space_equal(universe->space, SPACE_ETHERTYPE,
-						  SPACE_LINK_ETHERTYPE)));
-		demand_if(universe, space_flag(universe->space, SPACE_ROUTED),
-			  space_is(universe->space, SPACE_NETWORK_LEN, SPACE_LEN_MAX));
-		idle(universe, SPACE_SOCKET);
-		idle(universe, SPACE_EXPECTED);
+		demand_frame(universe);
 		break;
 	case PACKET_INPUT:
 		demand_input(universe);
