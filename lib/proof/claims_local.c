@@ -91,6 +91,17 @@ static void every_own_address(struct claims *c, struct claims_sets *sets)
 	sets->concerns[PACKET_OUTPUT] = asked;
 }
 
+/* Programs that let the kernel choose a port are given one of these (ip_local_port_range). */
+static void random_ports(struct claims *c, struct claims_sets *sets)
+{
+	diagram what = ALL(c->loopback, c->ordinary, c->opening, NO(proxied_places(c)),
+			   space_between(c->space, SPACE_DESTINATION_PORT, 32768, 60999));
+
+	sets->always[PACKET_OUTPUT] = ALL(what, c->amnesia);
+	sets->always[PACKET_FRAME] = ALL(what, c->amnesia, c->labelled);
+	sets->always[PACKET_INPUT] = what;
+}
+
 /* ---- F7. ---- */
 
 static void proxy_is_amnesias(struct claims *c, struct claims_sets *sets)
@@ -105,19 +116,30 @@ static void proxys_port(struct claims *c, struct claims_sets *sets)
 
 	if (port)
 		sets->never[PACKET_OUTPUT] =
-		    ALL(c->loopback, c->opening, NO(c->amnesia),
+		    ALL(c->loopback, c->opening, NO(c->amnesia), NO(proxied_places(c)),
 			space_is(c->space, SPACE_DESTINATION_PORT, port));
+}
+
+/* If none listens, nobody else may answer in its place. */
+static void proxy_or_nothing(struct claims *c, struct claims_sets *sets)
+{
+	diagram proxied = c->model->judgements[PACKET_INPUT].outcomes[JUDGEMENT_PROXY];
+	diagram what = ALL(c->loopback, c->opening, proxied_places(c));
+
+	sets->violations[PACKET_INPUT] = ALL(what, c->passes[PACKET_INPUT], NO(proxied));
+	sets->concerns[PACKET_INPUT] = what;
 }
 
 static void automap_goes_to_proxy(struct claims *c, struct claims_sets *sets)
 {
+	diagram listens = space_is(c->space, SPACE_SOCKET, PACKET_SOCKET_TRANSPARENT);
 	diagram what = ALL(claims_destinations(c, automapped, ARRAY_SIZE(automapped)), c->loopback,
 			   c->tcp, c->ordinary);
 	diagram proxied = c->model->judgements[PACKET_INPUT].outcomes[JUDGEMENT_PROXY];
 	diagram unsure = c->model->judgements[PACKET_INPUT].outcomes[JUDGEMENT_UNDECIDED];
 
 	sets->always[PACKET_OUTPUT] = ALL(what, c->amnesia);
-	sets->violations[PACKET_INPUT] = ALL(what, NO(proxied), NO(unsure));
+	sets->violations[PACKET_INPUT] = ALL(what, listens, NO(proxied), NO(unsure));
 	sets->concerns[PACKET_INPUT] = what;
 }
 
@@ -184,16 +206,23 @@ const struct claims_sentence claims_local[] = {
 	   "A local service is granted or refused alike by whatever own address it is reached, of "
 	   "IPv4 or IPv6.",
 	   NULL, every_own_address),
+    {"F6.6", PROOF_USE,
+     "amnesia reaches every local TCP port that the kernel chooses for programs (32768 to 60999).",
+     "amnesia", random_ports, NULL, PROOF_BLOCKS},
     SAFETY("F7.1",
 	   "Nobody but amnesia opens a connection to an address that is handed to Tor's transparent "
 	   "proxy.",
 	   NULL, proxy_is_amnesias),
     SAFETY("F7.2", "Nobody but amnesia reaches the port of Tor's transparent proxy.", NULL,
 	   proxys_port),
-    {"F7.3", PROOF_USE,
+    SAFETY("F7.3",
+	   "A connection to such an address reaches the proxy or nothing, on whatever port some "
+	   "service listens.",
+	   NULL, proxy_or_nothing),
+    {"F7.4", PROOF_USE,
      "Connections of amnesia to automapped addresses (127.192.0.0/10) go to Tor's transparent "
-     "proxy.",
-     NULL, automap_goes_to_proxy, NULL, PROOF_PROXIES},
+     "proxy, if it listens.",
+     "amnesia", automap_goes_to_proxy, NULL, PROOF_PROXIES},
     {"F9.1", PROOF_SAFETY, "No rule makes the kernel track connections.", NULL, NULL, tracking,
      PROOF_LEAK},
     SAFETY("F9.2",

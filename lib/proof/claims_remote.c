@@ -116,9 +116,22 @@ static void from_outside(struct claims *c, struct claims_sets *sets)
 	sets->doubts[PACKET_INPUT] = c->foreign;
 }
 
+/* Some question of this kind is let out. */
+static bool is_asked(struct claims *c, enum answers_kind kind)
+{
+	return ALL(answers_questions(c->space, kind), c->passes[PACKET_OUTPUT],
+		   c->model->universes[PACKET_OUTPUT]) != DIAGRAM_FALSE;
+}
+
 static void answers_come_in(struct claims *c, struct claims_sets *sets)
 {
-	sets->always[PACKET_INPUT] = ALL(NO(c->loopback), c->ordinary, answers(c));
+	diagram wanted = ALL(NO(c->loopback), c->ordinary, answers(c));
+
+	if (!is_asked(c, ANSWERS_UDP))
+		wanted = ALL(wanted, NO(c->udp));
+	if (!is_asked(c, ANSWERS_ECHO))
+		wanted = ALL(wanted, NO(c->icmp));
+	sets->always[PACKET_INPUT] = wanted;
 	sets->doubts[PACKET_INPUT] = c->foreign;
 }
 
@@ -220,7 +233,7 @@ static void namespace_has_the_network(struct claims *c, struct claims_sets *sets
 
 static diagram lan_traffic(struct claims *c)
 {
-	return ALL(c->lan, ANY(c->tcp, c->udp, c->icmp), NO(c->lookup));
+	return ALL(c->lan, ANY(c->tcp, c->udp, c->icmp));
 }
 
 static void amnesia_outside(struct claims *c, struct claims_sets *sets)
@@ -237,7 +250,7 @@ static void lookups_on_the_lan(struct claims *c, struct claims_sets *sets)
 
 static void lan_is_open(struct claims *c, struct claims_sets *sets)
 {
-	always_leaves(c, sets, lan_traffic(c));
+	always_leaves(c, sets, ALL(lan_traffic(c), NO(c->lookup)));
 }
 
 /* ---- F8. ---- */
@@ -320,8 +333,8 @@ const struct claims_sentence claims_remote[] = {
 	"clearnet-net has TCP and UDP to the Internet, the LAN and the provider's resolvers.",
 	"clearnet-net", namespace_has_the_network),
     SAFETY("F4.3",
-	   "amnesia sends to no other host but by TCP, UDP and ICMP to the LAN, and looks up no "
-	   "name there.",
+	   "amnesia, outside the namespace clearnet, sends to no other host but to the LAN, by TCP, "
+	   "UDP and ICMP.",
 	   "amnesia", amnesia_outside),
     SAFETY("F5.1",
 	   "Nobody but clearnet and clearnet-net looks up names in the LAN or asks its router for "

@@ -2,9 +2,12 @@
 /* One packet out of many: the most ordinary there is, and who decides about it. */
 #include "difference.h"
 
+#include <netinet/in.h>
 #include <string.h>
 
 #define WORDS (DIAGRAM_VARIABLES / 64)
+
+#define ECHO_REQUEST 8
 
 static bool asked(const uint64_t *marks, unsigned variable)
 {
@@ -27,6 +30,17 @@ static diagram prefer(struct diagram_space *space, diagram packets, diagram wish
 	diagram better = diagram_and(space, packets, wish);
 
 	return better != DIAGRAM_FALSE ? better : packets;
+}
+
+/* To 127.0.0.1 if on loopback; an echo if ICMP. */
+static diagram familiar(struct diagram_space *space)
+{
+	diagram home = space_is(space, SPACE_DESTINATION4, INADDR_LOOPBACK);
+	diagram icmp = space_is(space, SPACE_PROTOCOL, IPPROTO_ICMP);
+	diagram echo = space_is(space, SPACE_SOURCE_PORT, (uint64_t)ECHO_REQUEST << 8);
+
+	home = diagram_or(space, home, diagram_not(space, space_flag(space, SPACE_LOOPBACK)));
+	return diagram_and(space, home, diagram_or(space, echo, diagram_not(space, icmp)));
 }
 
 static void number(struct buf *out, const char *name, uint64_t value)
@@ -165,6 +179,7 @@ int example_find(struct model *model, const struct policy *policy, enum packet_p
 	packets = prefer(space, packets,
 			 diagram_not(space, space_later_fragment(space)));
 	packets = prefer(space, packets, space_is(space, SPACE_CONNECTION, SPACE_NEW));
+	packets = prefer(space, packets, familiar(space));
 	space_wishes(path, values);
 	if (!diagram_find(space, packets, values, marks))
 		return -EINVAL;
