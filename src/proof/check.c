@@ -36,7 +36,7 @@ static int prove(struct answer *answer, size_t i)
 	const struct held *held = &answer->gathered->held[i];
 	struct proof_options how = {
 	    .devices = held->devices,
-	    .device_count = held->surroundings.device_count,
+	    .device_count = held->device_count,
 	};
 	double began = seconds_now();
 	int r = proof_compare(answer->policy, held->ruleset, &how, &answer->found[i].result);
@@ -93,16 +93,16 @@ static void print_lines(const char *lines, const char *before, struct buf *out)
 
 static void print_devices(const struct answer *answer, struct buf *out)
 {
-	const struct surroundings *surroundings = &answer->gathered->held[0].surroundings;
+	const struct held *held = &answer->gathered->held[0];
 
 	if (answer->found[0].result.future_devices) {
 		buf_puts(out, "  for:     every device, those to come included\n");
 		return;
 	}
 	buf_puts(out, "  for:     the devices that are there");
-	for (size_t i = 0; i < surroundings->device_count; i++)
-		buf_printf(out, "%s %s", i ? "," : ":", surroundings->devices[i].name);
-	buf_puts(out, "; one to come is not judged until 'lethe-wall cover'\n");
+	for (size_t i = 0; i < held->device_count; i++)
+		buf_printf(out, "%s %s", i ? "," : ":", held->devices[i].name);
+	buf_puts(out, "; another is not judged until 'lethe-wall cover'\n");
 }
 
 static void print_figures(const struct answer *answer, struct buf *out)

@@ -149,7 +149,7 @@ int program_claims(const struct program_options *options, const struct gathered 
 	const struct held *held = &gathered->held[0];
 	struct proof_options how = {
 	    .devices = held->devices,
-	    .device_count = held->surroundings.device_count,
+	    .device_count = held->device_count,
 	};
 	AUTO_BUF struct buf out = {.cap = PROGRAM_OUTPUT_MAX};
 	struct json json = {.out = &out};

@@ -67,7 +67,7 @@ int program_what_if(const struct program_options *options, const struct gathered
 	const struct held *held = gathered->count ? &gathered->held[0] : NULL;
 	struct proof_options how = {
 	    .devices = held ? held->devices : NULL,
-	    .device_count = held ? held->surroundings.device_count : 0,
+	    .device_count = held ? held->device_count : 0,
 	};
 	struct proof_what_if what = {
 	    .old = old, .kernel = old || !held ? NULL : held->ruleset, .new = new};
