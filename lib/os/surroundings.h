@@ -12,8 +12,8 @@
  * - /proc/sys/net shows the namespace of the thread that opens it, at the time it does;
  *   /proc/thread-self/net likewise. Both need /proc of this process's own pid namespace.
  * - BPF programs of control groups belong to no namespace and are not looked for. Those on packets
- *   (cgroup_skb) can drop and nothing else; those on calls (connect4, sendmsg6 and their like)
- * change an address before the packet is made, and the packet is judged with the changed one.
+ *   (cgroup_skb) can drop and nothing else. Those on calls (connect4, sendmsg6 and their like)
+ *   change an address before the packet is made, and the packet is judged with the changed one.
  * - A packet socket, a macvlan that another namespace holds on a device of this one, and hardware
  *   that forwards by itself pass the IP layer by, and with it the rules there. What is behind a
  *   macvlan is seen from the other namespace: its device has lower_elsewhere.
