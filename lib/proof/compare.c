@@ -77,7 +77,7 @@ static diagram other_proxy(struct diagram_space *space, const struct judgement *
 				       difference_passes(space, held)));
 }
 
-void difference_of(struct diagram_space *space, const struct judgement *wanted,
+void difference_between(struct diagram_space *space, const struct judgement *wanted,
 		   const struct judgement *held, diagram universe, struct difference *ret)
 {
 	diagram complete = diagram_and(space, universe, space_complete(space));
@@ -198,7 +198,7 @@ static int differences_find(struct model *model, const struct policy *policy,
 
 		if (r < 0)
 			return r;
-		difference_of(space, &ret->wanted[path], &model->judgements[path],
+		difference_between(space, &ret->wanted[path], &model->judgements[path],
 			      model->universes[path], &ret->paths[path]);
 	}
 	compare_answers(model, &ret->wanted[PACKET_OUTPUT], &ret->paths[PACKET_OUTPUT]);

@@ -13,7 +13,7 @@ struct difference {
 diagram difference_passes(struct diagram_space *space, const struct judgement *judgement);
 
 /* How @held differs from @wanted, which is never undecided, for the packets of @universe. */
-void difference_of(struct diagram_space *space, const struct judgement *wanted,
+void difference_between(struct diagram_space *space, const struct judgement *wanted,
 		   const struct judgement *held, diagram universe, struct difference *ret);
 
 /* Another path than OUTPUT adds to the memory of what was asked: then nothing is known of what is

@@ -57,16 +57,14 @@ static struct origin from(const struct reader *reader, enum brute_field field, s
 	if (field >= BRUTE_SHAPES || reader->shapes)
 		return (struct origin){
 		    .from = FIELD, .field = field, .at = (uint8_t)at, .mask = 0xff};
-	switch (field) {
-	case BRUTE_PROTOCOL:
+	if (field == BRUTE_PROTOCOL)
 		return constant(scene->protocol);
-	case BRUTE_VERSION_IHL:
+	if (field == BRUTE_VERSION_IHL)
 		return constant((uint8_t)(0x45 + scene->options));
-	case BRUTE_ARP_OPERATION:
+	if (field == BRUTE_ARP_OPERATION)
 		return constant((uint8_t)(scene->arp_operation >> (at ? 0 : 8)));
-	default: /* the link header's: the label is a constant of its own */
-		return constant((uint8_t)(link >> (at ? 0 : 8)));
-	}
+	/* The link header's: the label is a constant of its own. */
+	return constant((uint8_t)(link >> (at ? 0 : 8)));
 }
 
 static struct origin from_transport(const struct reader *reader, size_t at)
