@@ -281,6 +281,11 @@ static void bytes_are_swapped(void **state)
 	      is(BYTES(2, 1)));
 	CHECK(APPLIES, output, &packet, load(RULESET_TRANSPORT, 2, 2, 0), BYTEORDER(0, 0, 0, 2, 2),
 	      is(BYTES(0xbb, 0x01)));
+	/* What is open moves along: the flags beside the fragment's offset. */
+	CHECK(APPLIES, output, &packet, load(RULESET_NETWORK, 6, 2, 0), BYTEORDER(0, 0, 0, 2, 2),
+	      mask(BYTES(0xff, 0x1f)), is(BYTES(0, 0)));
+	CHECK(UNSURE, output, &packet, load(RULESET_NETWORK, 6, 2, 0), BYTEORDER(0, 0, 0, 2, 2),
+	      mask(BYTES(0xff, 0x3f)), is(BYTES(0, 0)));
 	/* More than one number, other sizes, overlaps, nothing loaded. */
 	CHECK(UNSURE, output, &packet, data(0, eight, 8), BYTEORDER(0, 0, 0, 8, 4));
 	CHECK(UNSURE, output, &packet, data(0, eight, 8), BYTEORDER(0, 0, 0, 3, 3));
