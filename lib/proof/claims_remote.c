@@ -178,7 +178,8 @@ static void link_comes_up(struct claims *c, struct claims_sets *sets)
 	always_leaves(c, sets, c->broadcast);
 	sets->always[PACKET_FRAME] =
 	    ANY(sets->always[PACKET_FRAME],
-		ALL(ANY(arp, eapol(c)), same, NO(c->loopback), space_complete(c->space)));
+		ALL(ANY(arp, eapol(c)), same, NO(space_bare(c->space)), NO(c->loopback),
+		    space_complete(c->space)));
 }
 
 /* ---- F2. ---- */
