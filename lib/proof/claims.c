@@ -36,8 +36,8 @@ static void find(struct claims *c, const struct claims_sentence *sentence,
 		diagram leaked = ALL(sets.never[path], c->passes[path]);
 		diagram concerns = ANY(sets.never[path], sets.always[path], sets.concerns[path]);
 
-		findings->violations[path] = ALL(ANY(leaked, blocked, sets.violations[path]),
-						 c->model->universes[path]);
+		findings->violations[path] =
+		    ALL(ANY(leaked, blocked, sets.violations[path]), c->model->universes[path]);
 		findings->unsure[path] = ALL(ANY(ALL(concerns, undecided), sets.doubts[path]),
 					     c->model->universes[path]);
 	}
@@ -179,10 +179,9 @@ static int sentences_visit(struct walk *walk)
 	size_t remote = 0, local = 0;
 
 	while (remote < claims_remote_count || local < claims_local_count) {
-		bool take_remote =
-		    local == claims_local_count ||
-		    (remote < claims_remote_count &&
-		     comes_before(claims_remote[remote].id, claims_local[local].id));
+		bool take_remote = local == claims_local_count ||
+				   (remote < claims_remote_count &&
+				    comes_before(claims_remote[remote].id, claims_local[local].id));
 		int r = sentence_visit(walk, take_remote ? &claims_remote[remote++]
 							 : &claims_local[local++]);
 

@@ -2,8 +2,8 @@
 /*
  * The words and sentences of the claims. Private to claims*.c.
  *
- * Nothing here comes from a policy, nor from what a policy means (meaning.c): the claims are a second
- * opinion, and shall not share a mistake with the first.
+ * Nothing here comes from a policy, nor from what a policy means (meaning.c): the claims are a
+ * second opinion, and shall not share a mistake with the first.
  */
 #pragma once
 
@@ -14,32 +14,34 @@ struct claims {
 	struct diagram_space *space;
 	const struct proof_people *people;
 	diagram passes[MODEL_PATHS]; /* as it came, or rewritten */
-	diagram foreign;	     /* on INPUT: nothing is known of what is expected */
+	diagram foreign;             /* on INPUT: nothing is known of what is expected */
 
 	/* Words. They say nothing about the path. */
 	diagram loopback, owned, routed;
 	diagram ipv4, ipv6, ip; /* by the label */
-	diagram later, odd;	/* a later fragment; that, or a header with options, or one that the
+	diagram later, odd;     /* a later fragment; that, or a header with options, or one that the
 				 * kernel does not accept */
-	diagram piece;		/* a later fragment that the IP stack has cut itself */
+	diagram piece;          /* a later fragment that the IP stack has cut itself */
 	diagram tcp, udp, icmp; /* the last of both families */
-	diagram opening, rest;	/* TCP segments: the first of a connection; of a closed socket */
-	diagram quiet;		/* on loopback, opens nothing: TCP that is no opening, ICMP errors */
-	diagram lan, internet;	/* destinations */
-	diagram lookup;		/* name lookups, questions to the router, by TCP and UDP */
-	diagram broadcast;	/* a DHCP client's, by who may */
-	diagram tor, clearnet, clearnet_net, amnesia, open_users; /* owners; the last: both clearnets */
+	diagram opening, rest;  /* TCP segments: the first of a connection; of a closed socket */
+	diagram quiet;         /* on loopback, opens nothing: TCP that is no opening, ICMP errors */
+	diagram lan, internet; /* destinations */
+	diagram lookup;        /* name lookups, questions to the router, by TCP and UDP */
+	diagram broadcast;     /* a DHCP client's, by who may */
+	diagram tor, clearnet, clearnet_net, amnesia,
+	    open_users;   /* owners; the last: both clearnets */
 	diagram ordinary; /* on output: whole, valid, no fragment, no options */
-	diagram labelled; /* a frame: its label is its ethertype, and it came through the IP stack */
+	diagram
+	    labelled; /* a frame: its label is its ethertype, and it came through the IP stack */
 };
 
 /* What a sentence says, by path. Bits outside the universe do not matter. */
 struct claims_sets {
-	diagram never[MODEL_PATHS];	 /* must not pass */
-	diagram always[MODEL_PATHS];	 /* must pass as it came */
+	diagram never[MODEL_PATHS];      /* must not pass */
+	diagram always[MODEL_PATHS];     /* must pass as it came */
 	diagram violations[MODEL_PATHS]; /* is wrong as it is */
-	diagram concerns[MODEL_PATHS];	 /* beside these: must be understood */
-	diagram doubts[MODEL_PATHS];	 /* is not understood */
+	diagram concerns[MODEL_PATHS];   /* beside these: must be understood */
+	diagram doubts[MODEL_PATHS];     /* is not understood */
 };
 
 /* Fill the words in; @claims->model and ->people are set. */
@@ -62,8 +64,7 @@ diagram claims_users(struct claims *claims, const struct policy_uids *uids);
 struct claims_range {
 	uint32_t low, high;
 };
-diagram claims_destinations(struct claims *claims, const struct claims_range *ranges,
-			    size_t count);
+diagram claims_destinations(struct claims *claims, const struct claims_range *ranges, size_t count);
 /* For some value of the @count bits of @field from bit @from on (0 the most significant). */
 diagram claims_exists(struct claims *claims, diagram a, enum space_field field, unsigned from,
 		      unsigned count);
@@ -74,8 +75,9 @@ diagram claims_only(struct claims *claims, diagram a, const enum space_field *ke
 diagram claims_icmp_errors(struct claims *claims);
 diagram claims_echo_reply(struct claims *claims);
 
-/* A rule that asks the kernel to track connections, or to translate addresses; false: none does. Then
- * *ret_unsure is whether there is an expression that nobody here knows. Both write where to @where. */
+/* A rule that asks the kernel to track connections, or to translate addresses; false: none does.
+ * Then *ret_unsure is whether there is an expression that nobody here knows. Both write where to
+ * @where. */
 bool claims_rule_tracks(const struct ruleset *ruleset, bool translates, bool *ret_unsure,
 			struct buf *where);
 

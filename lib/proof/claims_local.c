@@ -4,8 +4,8 @@
 
 #include <netinet/in.h>
 
-/* "Single ports" and "single users" are what a list of grants gives; a block of so many, all of them,
- * is what "any but these" gives. */
+/* "Single ports" and "single users" are what a list of grants gives; a block of so many, all of
+ * them, is what "any but these" gives. */
 #define BLOCK_BITS 12
 
 /* Tor's virtual addresses, 127.192.0.0/10. */
@@ -79,7 +79,7 @@ static void users_are_listed(struct claims *c, struct claims_sets *sets)
 static void every_own_address(struct claims *c, struct claims_sets *sets)
 {
 	static const enum space_field kept[] = {
-	    SPACE_LOOPBACK, SPACE_OWNED, SPACE_UID, SPACE_PROTOCOL, SPACE_FLAGS,
+	    SPACE_LOOPBACK,         SPACE_OWNED,       SPACE_UID, SPACE_PROTOCOL, SPACE_FLAGS,
 	    SPACE_DESTINATION_PORT, SPACE_SOURCE_PORT,
 	};
 	diagram asked = ALL(requests(c), NO(proxied_places(c)));
@@ -186,14 +186,21 @@ static void refused_datagrams(struct claims *c, struct claims_sets *sets)
 	refused_by(c, sets, ALL(c->loopback, c->udp, c->ordinary), JUDGEMENT_UNREACHABLE);
 }
 
-#define SAFETY(id, text, user, tell) {id, PROOF_SAFETY, text, user, tell, NULL, PROOF_LEAK}
-#define MANNER(id, text, tell)       {id, PROOF_USE, text, NULL, tell, NULL, PROOF_MANNER}
+#define SAFETY(id, text, user, tell)                                                               \
+	{                                                                                          \
+		id, PROOF_SAFETY, text, user, tell, NULL, PROOF_LEAK                               \
+	}
+#define MANNER(id, text, tell)                                                                     \
+	{                                                                                          \
+		id, PROOF_USE, text, NULL, tell, NULL, PROOF_MANNER                                \
+	}
 
 const struct claims_sentence claims_local[] = {
     SAFETY("F6.1", "What belongs to nobody opens nothing on loopback.", NULL, nobody_on_loopback),
-    SAFETY("F6.2",
-	   "Loopback carries TCP, UDP and ICMP errors, whole and without options, and nothing else.",
-	   NULL, plain_on_loopback),
+    SAFETY(
+	"F6.2",
+	"Loopback carries TCP, UDP and ICMP errors, whole and without options, and nothing else.",
+	NULL, plain_on_loopback),
     SAFETY("F6.3",
 	   "Local services are granted port by port: no run of local ports is open as a whole to "
 	   "any user but amnesia, and to amnesia by TCP alone.",
@@ -209,10 +216,11 @@ const struct claims_sentence claims_local[] = {
     {"F6.6", PROOF_USE,
      "amnesia reaches every local TCP port that the kernel chooses for programs (32768 to 60999).",
      "amnesia", random_ports, NULL, PROOF_BLOCKS},
-    SAFETY("F7.1",
-	   "Nobody but amnesia opens a connection to an address that is handed to Tor's transparent "
-	   "proxy.",
-	   NULL, proxy_is_amnesias),
+    SAFETY(
+	"F7.1",
+	"Nobody but amnesia opens a connection to an address that is handed to Tor's transparent "
+	"proxy.",
+	NULL, proxy_is_amnesias),
     SAFETY("F7.2", "Nobody but amnesia reaches the port of Tor's transparent proxy.", NULL,
 	   proxys_port),
     SAFETY("F7.3",

@@ -24,9 +24,9 @@ static void always_leaves(struct claims *c, struct claims_sets *sets, diagram wh
 
 static void only_granted_leave_the_lan(struct claims *c, struct claims_sets *sets)
 {
-	never_leaves(c, sets,
-		     ALL(c->ip, c->owned, NO(ANY(c->tor, c->open_users)), NO(c->lan),
-			 NO(c->broadcast)));
+	never_leaves(
+	    c, sets,
+	    ALL(c->ip, c->owned, NO(ANY(c->tor, c->open_users)), NO(c->lan), NO(c->broadcast)));
 }
 
 static void nobodys_packets(struct claims *c, struct claims_sets *sets)
@@ -56,7 +56,8 @@ static diagram plain_arp(struct claims *c)
 
 	for (unsigned i = 0; i < ARRAY_SIZE(shape); i++)
 		plain = ALL(plain, space_network_is(c->space, i, shape[i]));
-	return ALL(plain, space_between(c->space, SPACE_FRAGMENT4, 1, 2)); /* the operation's bytes */
+	return ALL(plain,
+		   space_between(c->space, SPACE_FRAGMENT4, 1, 2)); /* the operation's bytes */
 }
 
 static diagram eapol(struct claims *c)
@@ -76,8 +77,7 @@ static void labels(struct claims *c, struct claims_sets *sets)
 {
 	diagram same = space_equal(c->space, SPACE_ETHERTYPE, SPACE_LINK_ETHERTYPE);
 
-	sets->never[PACKET_FRAME] =
-	    ALL(NO(same), NO(space_bare(c->space)), NO(c->loopback));
+	sets->never[PACKET_FRAME] = ALL(NO(same), NO(space_bare(c->space)), NO(c->loopback));
 }
 
 static void frames_on_loopback(struct claims *c, struct claims_sets *sets)
@@ -177,8 +177,8 @@ static void link_comes_up(struct claims *c, struct claims_sets *sets)
 
 	always_leaves(c, sets, c->broadcast);
 	sets->always[PACKET_FRAME] =
-	    ANY(sets->always[PACKET_FRAME],
-		ALL(ANY(arp, eapol(c)), same, NO(c->loopback), space_complete(c->space)));
+	    ANY(sets->always[PACKET_FRAME], ALL(ANY(arp, eapol(c)), same, NO(space_bare(c->space)),
+						NO(c->loopback), space_complete(c->space)));
 }
 
 /* ---- F2. ---- */
@@ -205,8 +205,8 @@ static void whole_network(struct claims *c, struct claims_sets *sets, diagram us
 	/* A network's resolver may lie in its provider's addresses, or in the link's own. */
 	static const struct claims_range providers[] = {{0x64400000, 0x647fffff},
 							{0xa9fe0000, 0xa9feffff}};
-	diagram network = ANY(c->internet, c->lan,
-			      claims_destinations(c, providers, ARRAY_SIZE(providers)));
+	diagram network =
+	    ANY(c->internet, c->lan, claims_destinations(c, providers, ARRAY_SIZE(providers)));
 
 	always_leaves(c, sets, ALL(user, network, ANY(c->tcp, c->udp)));
 }
@@ -273,75 +273,88 @@ static void other_protocols(struct claims *c, struct claims_sets *sets)
 	never_leaves(c, sets, ALL(c->ip, NO(ANY(c->tcp, c->udp, c->icmp))));
 }
 
-#define SAFETY(id, text, user, tell) {id, PROOF_SAFETY, text, user, tell, NULL, PROOF_LEAK}
-#define USE(id, text, user, tell)    {id, PROOF_USE, text, user, tell, NULL, PROOF_BLOCKS}
+#define SAFETY(id, text, user, tell)                                                               \
+	{                                                                                          \
+		id, PROOF_SAFETY, text, user, tell, NULL, PROOF_LEAK                               \
+	}
+#define USE(id, text, user, tell)                                                                  \
+	{                                                                                          \
+		id, PROOF_USE, text, user, tell, NULL, PROOF_BLOCKS                                \
+	}
 
 const struct claims_sentence claims_remote[] = {
     SAFETY("F1.1",
 	   "Only packets of debian-tor, clearnet and clearnet-net leave for addresses outside the "
 	   "LAN; of others, only a DHCP client's broadcast does.",
 	   NULL, only_granted_leave_the_lan),
-    SAFETY("F1.2",
-	   "A packet that belongs to nobody leaves only as the rest of a connection: IPv4, TCP with "
-	   "ACK, without SYN and RST.",
-	   NULL, nobodys_packets),
-    SAFETY("F1.3",
-	   "Nothing leaves for groups, for everybody, or for addresses that no other host can have, "
-	   "but a DHCP client's broadcast.",
-	   NULL, nowhere),
+    SAFETY(
+	"F1.2",
+	"A packet that belongs to nobody leaves only as the rest of a connection: IPv4, TCP with "
+	"ACK, without SYN and RST.",
+	NULL, nobodys_packets),
+    SAFETY(
+	"F1.3",
+	"Nothing leaves for groups, for everybody, or for addresses that no other host can have, "
+	"but a DHCP client's broadcast.",
+	NULL, nowhere),
     SAFETY("F1.4",
 	   "No later fragment, no header with options and no broken one leaves, but for the "
 	   "pieces that the IP stack cuts from a whole packet of its own.",
 	   NULL, whole_and_plain),
-    SAFETY("F1.5",
-	   "Of frames that are not IP, only ARP in its plain shape and EAPOL leave, from the kernel "
-	   "(ARP) and from those who bring links up.",
-	   NULL, frames_not_ip),
+    SAFETY(
+	"F1.5",
+	"Of frames that are not IP, only ARP in its plain shape and EAPOL leave, from the kernel "
+	"(ARP) and from those who bring links up.",
+	NULL, frames_not_ip),
     SAFETY("F1.6",
 	   "No frame leaves whose label is not its ethertype, so that what is judged is what is "
 	   "sent.",
 	   NULL, labels),
     SAFETY("F1.7", "No frame is written to loopback past the IP stack.", NULL, frames_on_loopback),
     SAFETY("F1.8", "Nothing is forwarded.", NULL, forwarding),
-    SAFETY("F1.9",
-	   "Nobody outside opens a connection: what arrives belongs to one that there is, or answers "
-	   "what this computer asked.",
-	   NULL, from_outside),
+    SAFETY(
+	"F1.9",
+	"Nobody outside opens a connection: what arrives belongs to one that there is, or answers "
+	"what this computer asked.",
+	NULL, from_outside),
     SAFETY("F1.10", "Nothing is expected as an answer but to what was sent.", NULL,
 	   only_sent_is_expected),
     {"F1.11", PROOF_SAFETY, "No packet is changed on its way.", NULL, rewriting, NULL,
      PROOF_REWRITES},
     {"F1.12", PROOF_SAFETY, "No rule translates addresses.", NULL, NULL, translating, PROOF_LEAK},
     USE("F1.13",
-	"Answers come in: TCP segments of connections, UDP packets and echo replies that were asked "
+	"Answers come in: TCP segments of connections, UDP packets and echo replies that were "
+	"asked "
 	"for.",
 	NULL, answers_come_in),
     USE("F1.14",
-	"A link comes up: ARP, DHCP broadcasts and EAPOL leave, from those who bring links up.", NULL,
-	link_comes_up),
+	"A link comes up: ARP, DHCP broadcasts and EAPOL leave, from those who bring links up.",
+	NULL, link_comes_up),
     SAFETY("F2.1", "debian-tor sends nothing but TCP to addresses outside the LAN.", "debian-tor",
 	   tor_sends_tcp),
-    USE("F2.2", "debian-tor has TCP to every address of the Internet.", "debian-tor",
-	tor_connects),
+    USE("F2.2", "debian-tor has TCP to every address of the Internet.", "debian-tor", tor_connects),
     SAFETY("F3.1", "clearnet reaches no local service.", "clearnet", clearnet_on_loopback),
     USE("F3.2", "clearnet has TCP and UDP to the Internet, the LAN and the provider's resolvers.",
 	"clearnet", clearnet_has_the_network),
-    SAFETY("F4.1", "clearnet-net, which sends what comes out of the namespace clearnet, reaches no "
-		   "local service.",
+    SAFETY("F4.1",
+	   "clearnet-net, which sends what comes out of the namespace clearnet, reaches no "
+	   "local service.",
 	   "clearnet-net", namespace_on_loopback),
     USE("F4.2",
 	"clearnet-net has TCP and UDP to the Internet, the LAN and the provider's resolvers.",
 	"clearnet-net", namespace_has_the_network),
-    SAFETY("F4.3",
-	   "amnesia, outside the namespace clearnet, sends to no other host but to the LAN, by TCP, "
-	   "UDP and ICMP.",
-	   "amnesia", amnesia_outside),
+    SAFETY(
+	"F4.3",
+	"amnesia, outside the namespace clearnet, sends to no other host but to the LAN, by TCP, "
+	"UDP and ICMP.",
+	"amnesia", amnesia_outside),
     SAFETY("F5.1",
 	   "Nobody but clearnet and clearnet-net looks up names in the LAN or asks its router for "
 	   "the public address.",
 	   NULL, lookups_on_the_lan),
-    USE("F5.2", "The LAN is open to every user by TCP, UDP and ICMP, but for name lookups and "
-		"questions to the router.",
+    USE("F5.2",
+	"The LAN is open to every user by TCP, UDP and ICMP, but for name lookups and "
+	"questions to the router.",
 	NULL, lan_is_open),
     SAFETY("F8.1", "No IPv6 packet leaves, comes in from outside or is forwarded.", NULL, no_ipv6),
     SAFETY("F8.2",

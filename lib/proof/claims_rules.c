@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What rules set up in the kernel by being there, whether or not a packet comes to them: tracking is
- * switched on for a whole namespace when such a rule is made, also in a table of others.
+ * What rules set up in the kernel by being there, whether or not a packet comes to them: tracking
+ * is switched on for a whole namespace when such a rule is made, also in a table of others.
  */
 #include "claims.h"
 
@@ -112,7 +112,8 @@ bool claims_rule_tracks(const struct ruleset *ruleset, bool translates, bool *re
 		const struct ruleset_table *table = &ruleset->tables[t];
 
 		for (size_t i = 0; i < table->chain_count; i++)
-			if (chain_does(table, &table->chains[i], translates, &unsure, where, &doubt))
+			if (chain_does(table, &table->chains[i], translates, &unsure, where,
+				       &doubt))
 				return true;
 	}
 	*ret_unsure = unsure;

@@ -93,7 +93,8 @@ static diagram icmp_types(struct claims *c, uint8_t number, uint8_t low, uint8_t
 diagram claims_icmp_errors(struct claims *c)
 {
 	/* Unreachable, time exceeded, parameter problem; of IPv6 also too big. */
-	diagram errors = ANY(icmp_types(c, IPPROTO_ICMP, 3, 3), icmp_types(c, IPPROTO_ICMP, 11, 12));
+	diagram errors =
+	    ANY(icmp_types(c, IPPROTO_ICMP, 3, 3), icmp_types(c, IPPROTO_ICMP, 11, 12));
 
 	return ANY(ALL(c->ipv4, errors), ALL(c->ipv6, icmp_types(c, IPPROTO_ICMPV6, 1, 4)));
 }
@@ -133,8 +134,8 @@ static void words_of_headers(struct claims *c)
 	c->piece = ALL(c->ipv4, c->later, c->owned, c->routed, NO(options));
 	c->tcp = protocol(c, IPPROTO_TCP);
 	c->udp = protocol(c, IPPROTO_UDP);
-	c->icmp = ANY(ALL(c->ipv4, protocol(c, IPPROTO_ICMP)),
-		      ALL(c->ipv6, protocol(c, IPPROTO_ICMPV6)));
+	c->icmp =
+	    ANY(ALL(c->ipv4, protocol(c, IPPROTO_ICMP)), ALL(c->ipv6, protocol(c, IPPROTO_ICMPV6)));
 	c->opening = ALL(c->tcp, NO(c->later), syn, NO(ack), NO(rst), NO(fin));
 	c->rest = ALL(c->tcp, NO(c->later), ack, NO(syn), NO(rst), c->routed);
 	c->quiet = ANY(ALL(c->tcp, NO(c->opening)), claims_icmp_errors(c));
@@ -148,10 +149,13 @@ static void words_of_places(struct claims *c)
 	/* RFC 1918. */
 	static const struct claims_range lan[] = {
 	    {0x0a000000, 0x0affffff}, {0xac100000, 0xac1fffff}, {0xc0a80000, 0xc0a8ffff}};
-	/* This network, the provider's shared addresses, loopback, a link's own, groups, reserved. */
-	static const struct claims_range special[] = {
-	    {0x00000000, 0x00ffffff}, {0x64400000, 0x647fffff}, {0x7f000000, 0x7fffffff},
-	    {0xa9fe0000, 0xa9feffff}, {0xe0000000, 0xffffffff}};
+	/* This network, the provider's shared addresses, loopback, a link's own, groups, reserved.
+	 */
+	static const struct claims_range special[] = {{0x00000000, 0x00ffffff},
+						      {0x64400000, 0x647fffff},
+						      {0x7f000000, 0x7fffffff},
+						      {0xa9fe0000, 0xa9feffff},
+						      {0xe0000000, 0xffffffff}};
 	/* DNS, NetBIOS, DNS over TLS, SSDP, NAT-PMP and PCP, mDNS, LLMNR. */
 	static const uint16_t lookups[] = {53, 137, 853, 1900, 5351, 5353, 5355};
 	diagram ports = DIAGRAM_FALSE;

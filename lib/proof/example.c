@@ -71,7 +71,8 @@ static void tell_circumstances(const struct run *run, const uint64_t *values,
 {
 	if (asked_field(marks, SPACE_MARK))
 		number(out, "mark", space_get(values, SPACE_MARK));
-	if (asked_field(marks, SPACE_TRANSPORT_LEN) && space_get(values, SPACE_TRANSPORT_LEN) < 20)
+	if (space_get(values, SPACE_VALID) && asked_field(marks, SPACE_TRANSPORT_LEN) &&
+	    space_get(values, SPACE_TRANSPORT_LEN) < 20)
 		number(out, "bytes after the IP header:", space_get(values, SPACE_TRANSPORT_LEN));
 	if (asked_field(marks, SPACE_DEVICE_TYPE) && !space_get(values, SPACE_LOOPBACK))
 		number(out, "device of type", space_get(values, SPACE_DEVICE_TYPE));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The claims, held against what the compiler makes of whole policies: of the shipped one every
- * sentence is proved; of one that is wrong in one way, the sentences that speak of it are refuted and
- * no others, each with a packet that the wrong policy does treat so.
+ * sentence is proved; of one that is wrong in one way, the sentences that speak of it are refuted
+ * and no others, each with a packet that the wrong policy does treat so.
  */
 #include <proof/proof.h>
 
@@ -18,11 +18,11 @@
 
 #include "../../src/wall/compile.h"
 
-#define PASSWD	TEST_SOURCE_ROOT "/tests/support/passwd"
+#define PASSWD  TEST_SOURCE_ROOT "/tests/support/passwd"
 #define SHIPPED TEST_SOURCE_ROOT "/data/policy.conf"
 
-#define TOR	     64000
-#define AMNESIA	     64001
+#define TOR          64000
+#define AMNESIA      64001
 #define CLEARNET     64002
 #define CLEARNET_NET 64003
 
@@ -79,8 +79,7 @@ static void tell(const struct proof_claim *claim, struct seen *seen)
 		      (now.tv_sec - seen->last.tv_sec) * 1000 +
 			  (now.tv_nsec - seen->last.tv_nsec) / 1000000,
 		      buf_text(&claim->result.reason), buf_text(&text),
-		      claim->result.example.device,
-		      buf_text(&claim->result.example.circumstances));
+		      claim->result.example.device, buf_text(&claim->result.example.circumstances));
 	seen->last = now;
 }
 
@@ -89,7 +88,8 @@ static int visit(const struct proof_claim *claim, void *data)
 	struct seen *seen = data;
 
 	seen->sentences++;
-	if (claim->result.answer != PROOF_PROVED) tell(claim, seen);
+	if (claim->result.answer != PROOF_PROVED)
+		tell(claim, seen);
 	assert_int_not_equal(claim->result.answer, PROOF_UNKNOWN);
 	assert_true(claim->statement[strlen(claim->statement) - 1] == '.');
 	if (claim->result.answer == PROOF_PROVED) {
@@ -179,11 +179,13 @@ static void test_wrong_lan(void **state)
 	check("lan private", "lan private open\n", NULL, "F5.1");
 	check("lan private", "lan private open except udp 53 137 853 1900 5351 5353 5355\n", NULL,
 	      "F5.1");
-	check("lan private", "lan private open except tcp 53 137 853 1900 5351 5353 5355, "
-			     "udp 53 137 853 1900 5351 5353\n",
+	check("lan private",
+	      "lan private open except tcp 53 137 853 1900 5351 5353 5355, "
+	      "udp 53 137 853 1900 5351 5353\n",
 	      NULL, "F5.1");
-	check("lan private", "network wide = private, 100.64.0.0/10\nlan wide open except tcp 53 137 853 "
-			     "1900 5351 5353 5355, udp 53 137 853 1900 5351 5353 5355\n",
+	check("lan private",
+	      "network wide = private, 100.64.0.0/10\nlan wide open except tcp 53 137 853 "
+	      "1900 5351 5353 5355, udp 53 137 853 1900 5351 5353 5355\n",
 	      NULL, "F1.1 F2.1 F4.3 F8.2");
 	check("allow debian-tor", "allow debian-tor to anywhere over tcp\n", NULL, "F5.1");
 }
@@ -219,10 +221,8 @@ static void test_stricter(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_shipped),
-	    cmocka_unit_test(test_wrong_grants),
-	    cmocka_unit_test(test_wrong_lan),
-	    cmocka_unit_test(test_wrong_loopback),
+	    cmocka_unit_test(test_shipped),   cmocka_unit_test(test_wrong_grants),
+	    cmocka_unit_test(test_wrong_lan), cmocka_unit_test(test_wrong_loopback),
 	    cmocka_unit_test(test_stricter),
 	};
 
