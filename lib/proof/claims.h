@@ -19,20 +19,19 @@ struct claims {
 	/* Words. They say nothing about the path. */
 	diagram loopback, owned, routed;
 	diagram ipv4, ipv6, ip; /* by the label */
-	diagram later, odd;     /* a later fragment; that, or a header with options, or one that the
-				 * kernel does not accept */
-	diagram piece;          /* a later fragment that the IP stack has cut itself */
+	diagram later;		/* a later fragment */
+	diagram odd; /* that, or a header with options, or one that the kernel does not accept */
+	diagram piece;		/* a later fragment that the IP stack has cut itself */
 	diagram tcp, udp, icmp; /* the last of both families */
-	diagram opening, rest;  /* TCP segments: the first of a connection; of a closed socket */
-	diagram quiet;         /* on loopback, opens nothing: TCP that is no opening, ICMP errors */
+	diagram opening, rest;	/* TCP segments: the first of a connection; of a closed socket */
+	diagram quiet;	/* on loopback, opens nothing: TCP that is no opening, ICMP errors */
 	diagram lan, internet; /* destinations */
-	diagram lookup;        /* name lookups, questions to the router, by TCP and UDP */
-	diagram broadcast;     /* a DHCP client's, by who may */
-	diagram tor, clearnet, clearnet_net, amnesia,
-	    open_users;   /* owners; the last: both clearnets */
-	diagram ordinary; /* on output: whole, valid, no fragment, no options */
-	diagram
-	    labelled; /* a frame: its label is its ethertype, and it came through the IP stack */
+	diagram lookup;	   /* name lookups, questions to the router, by TCP and UDP */
+	diagram broadcast; /* a DHCP client's, by who may */
+	diagram tor, clearnet, clearnet_net, amnesia; /* owners */
+	diagram open_users;			      /* clearnet and clearnet-net */
+	diagram ordinary; /* whole, valid, no fragment, no options */
+	diagram labelled; /* a frame that came through the IP stack, its label its ethertype */
 };
 
 /* What a sentence says, by path. Bits outside the universe do not matter. */

@@ -179,6 +179,7 @@ int example_find(struct model *model, const struct policy *policy, enum packet_p
 	packets = prefer(space, packets, space_flag(space, SPACE_VALID));
 	packets = prefer(space, packets,
 			 diagram_not(space, space_later_fragment(space)));
+	packets = prefer(space, packets, diagram_not(space, space_extended6(space)));
 	packets = prefer(space, packets, space_is(space, SPACE_CONNECTION, SPACE_NEW));
 	packets = prefer(space, packets, familiar(space));
 	space_wishes(path, values);

@@ -16,10 +16,12 @@
 
 #include <cmocka.h>
 
-#include "../../src/wall/compile.h"
+#include <wall/compile.h>
 
 #define PASSWD  TEST_SOURCE_ROOT "/tests/support/passwd"
 #define SHIPPED TEST_SOURCE_ROOT "/data/policy.conf"
+
+#define SENTENCES 41
 
 #define TOR          64000
 #define AMNESIA      64001
@@ -60,7 +62,8 @@ struct seen {
 	const struct policy *policy;
 	struct buf refuted; /* "F1.1 F4.3" */
 	size_t sentences;
-	bool tell;
+	bool all;    /* tell of what is proved, too */
+	bool broken; /* the ruleset is not the policy's */
 	struct timespec last;
 };
 
@@ -72,7 +75,7 @@ static void tell(const struct proof_claim *claim, struct seen *seen)
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	if (claim->result.example.packet.path)
 		packet_print(&claim->result.example.packet, &text);
-	print_message("# %s %s %ld ms %s%s%s %s\n", claim->id,
+	print_message("# %s %s %ld ms %s%s %s %s\n", claim->id,
 		      claim->result.answer == PROOF_PROVED    ? "proved"
 		      : claim->result.answer == PROOF_REFUTED ? "refuted"
 							      : "unknown",
@@ -88,7 +91,7 @@ static int visit(const struct proof_claim *claim, void *data)
 	struct seen *seen = data;
 
 	seen->sentences++;
-	if (claim->result.answer != PROOF_PROVED)
+	if (seen->all || claim->result.answer != PROOF_PROVED)
 		tell(claim, seen);
 	assert_int_not_equal(claim->result.answer, PROOF_UNKNOWN);
 	assert_true(claim->statement[strlen(claim->statement) - 1] == '.');
@@ -96,7 +99,8 @@ static int visit(const struct proof_claim *claim, void *data)
 		assert_true(claim->result.future_devices);
 		return 0;
 	}
-	example_is_true(seen->policy, claim);
+	if (!seen->broken)
+		example_is_true(seen->policy, claim);
 	buf_printf(&seen->refuted, "%s%s", seen->refuted.len ? " " : "", claim->id);
 	return 0;
 }
@@ -136,13 +140,19 @@ static void shipped_with(const char *old, const char *line, const char *more, st
 	assert_int_equal(buf_finish(out), 0);
 }
 
+static void tell_refuted(const struct seen *seen, const char *wanted)
+{
+	assert_int_equal(seen->sentences, SENTENCES);
+	assert_string_equal(buf_text(&seen->refuted), wanted);
+}
+
 static void check(const char *old, const char *line, const char *more, const char *wanted)
 {
 	AUTO_BUF struct buf text = {.cap = 1 << 20};
 	CLEANUP(policy_freep) struct policy *policy = NULL;
 	CLEANUP(ruleset_freep) struct ruleset *ruleset = NULL;
 	struct proof_options options = {0};
-	struct seen seen = {.refuted = {.cap = 4096}};
+	struct seen seen = {.refuted = {.cap = 4096}, .all = !old && !more};
 
 	shipped_with(old, line, more, &text);
 	policy = load(buf_text(&text));
@@ -150,8 +160,7 @@ static void check(const char *old, const char *line, const char *more, const cha
 	seen.policy = policy;
 	clock_gettime(CLOCK_MONOTONIC, &seen.last);
 	assert_int_equal(proof_claims(ruleset, &people, &options, visit, &seen), 0);
-	print_message("# refuted: %s\n", buf_text(&seen.refuted));
-	assert_string_equal(buf_text(&seen.refuted), wanted);
+	tell_refuted(&seen, wanted);
 	buf_done(&seen.refuted);
 }
 
@@ -218,12 +227,119 @@ static void test_stricter(void **state)
 	check("link dhcp", NULL, NULL, "F1.14");
 }
 
+/* ---- The shipped policy, and rules that are not what it says. ---- */
+
+static struct ruleset_chain *chain_of(struct ruleset *ruleset, enum ruleset_family family,
+				      const char *name)
+{
+	struct ruleset_table *table = (struct ruleset_table *)(uintptr_t)ruleset_find_table(
+	    ruleset, family, WALL_TABLE);
+
+	for (size_t i = 0; i < table->chain_count; i++)
+		if (strcmp(table->chains[i].name, name) == 0)
+			return &table->chains[i];
+	fail_msg("no chain %s", name);
+	return NULL;
+}
+
+/* What the chain's last rule drops passes. */
+static void open_end(struct ruleset_chain *chain)
+{
+	struct ruleset_rule *last = &chain->rules[chain->rule_count - 1];
+	struct ruleset_verdict *verdict = &last->expressions[last->count - 1].immediate.verdict;
+
+	assert_int_equal(verdict->code, RULESET_DROP);
+	verdict->code = RULESET_ACCEPT;
+}
+
+static void opened_forward(struct ruleset *ruleset)
+{
+	open_end(chain_of(ruleset, RULESET_INET, "forward"));
+}
+
+static void opened_input(struct ruleset *ruleset)
+{
+	open_end(chain_of(ruleset, RULESET_INET, "input"));
+}
+
+static void opened_egress(struct ruleset *ruleset)
+{
+	open_end(chain_of(ruleset, RULESET_NETDEV, WALL_EGRESS));
+}
+
+/* Without the chain's rule @index from its end. */
+static void without(struct ruleset_chain *chain, size_t index)
+{
+	size_t at = chain->rule_count - 1 - index;
+
+	free(chain->rules[at].expressions);
+	memmove(&chain->rules[at], &chain->rules[at + 1], index * sizeof(*chain->rules));
+	chain->rule_count--;
+}
+
+static void silent(struct ruleset *ruleset)
+{
+	struct ruleset_chain *chain = chain_of(ruleset, RULESET_INET, "refuse");
+
+	without(chain, chain->rule_count - 1);
+}
+
+static void no_proxy(struct ruleset *ruleset)
+{
+	without(chain_of(ruleset, RULESET_INET, "prerouting"), 0);
+}
+
+/* What is written down as asked is not sent any more. */
+static void forgetful(struct ruleset *ruleset)
+{
+	struct ruleset_chain *chain = chain_of(ruleset, RULESET_INET, "lan");
+
+	for (size_t i = 0; i < chain->rule_count; i++) {
+		struct ruleset_rule *rule = &chain->rules[i];
+		struct ruleset_expression *last = &rule->expressions[rule->count - 1];
+
+		if (last->kind == RULESET_IMMEDIATE &&
+		    last->immediate.verdict.code == RULESET_ACCEPT)
+			last->immediate.verdict.code = RULESET_DROP;
+	}
+}
+
+static void breaks(void (*change)(struct ruleset *), const char *wanted)
+{
+	AUTO_BUF struct buf text = {.cap = 1 << 20};
+	CLEANUP(policy_freep) struct policy *policy = NULL;
+	CLEANUP(ruleset_freep) struct ruleset *ruleset = NULL;
+	struct proof_options options = {0};
+	struct seen seen = {.refuted = {.cap = 4096}, .broken = true};
+
+	shipped_with(NULL, NULL, NULL, &text);
+	policy = load(buf_text(&text));
+	assert_int_equal(compile_policy(policy, &ruleset), 0);
+	change(ruleset);
+	clock_gettime(CLOCK_MONOTONIC, &seen.last);
+	assert_int_equal(proof_claims(ruleset, &people, &options, visit, &seen), 0);
+	tell_refuted(&seen, wanted);
+	buf_done(&seen.refuted);
+}
+
+static void test_broken_rules(void **state)
+{
+	breaks(opened_forward, "F1.8 F8.1");
+	breaks(opened_input, "F1.9 F8.1 F9.2");
+	/* Mislabelled frames are judged by their label there, whatever they are. */
+	breaks(opened_egress, "F1.1 F1.2 F1.3 F1.4 F1.5 F1.6 F2.1 F4.3 F5.1 F8.1 F8.2 F8.3");
+	breaks(silent, "F9.4");
+	breaks(no_proxy, "F7.4");
+	breaks(forgetful, "F1.10 F5.2");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_shipped),   cmocka_unit_test(test_wrong_grants),
 	    cmocka_unit_test(test_wrong_lan), cmocka_unit_test(test_wrong_loopback),
 	    cmocka_unit_test(test_stricter),
+	    cmocka_unit_test(test_broken_rules),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
