@@ -94,7 +94,9 @@ static void every_own_address(struct claims *c, struct claims_sets *sets)
 /* Programs that let the kernel choose a port are given one of these (ip_local_port_range). */
 static void random_ports(struct claims *c, struct claims_sets *sets)
 {
-	diagram what = ALL(c->loopback, c->ordinary, c->opening, NO(proxied_places(c)),
+	diagram elsewhere = ANY(proxied_places(c),
+				claims_destinations(c, automapped, ARRAY_SIZE(automapped)));
+	diagram what = ALL(c->loopback, c->ordinary, c->opening, NO(elsewhere),
 			   space_between(c->space, SPACE_DESTINATION_PORT, 32768, 60999));
 
 	sets->always[PACKET_OUTPUT] = ALL(what, c->amnesia);
