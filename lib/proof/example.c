@@ -113,6 +113,23 @@ static diagram point_of(struct diagram_space *space, const uint64_t *values)
 	return point;
 }
 
+/* A packet as a value has no room for every byte. Where what it shows is not itself one of @packets,
+ * say what it is that it does not show. */
+static void tell_unshown(struct diagram_space *space, diagram packets, const uint64_t *values,
+			 const struct packet *packet, struct buf *out)
+{
+	uint64_t shown[WORDS];
+
+	memcpy(shown, values, sizeof(shown));
+	space_from_packet(packet, shown);
+	if (diagram_and(space, point_of(space, shown), packets) != DIAGRAM_FALSE)
+		return;
+	if (space_get(shown, SPACE_VERSION_IHL) != space_get(values, SPACE_VERSION_IHL))
+		number(out, "the IP header's first byte", space_get(values, SPACE_VERSION_IHL));
+	else
+		buf_puts(out, "other bytes are not as usual");
+}
+
 static enum ruleset_outcome outcome_of(struct diagram_space *space,
 				       const struct judgement *judgement, diagram point)
 {
@@ -196,6 +213,8 @@ int example_find(struct model *model, const struct policy *policy, enum packet_p
 			example->device[i] = (char)byte;
 		}
 	tell_circumstances(model->runs[path], values, marks, &example->circumstances);
+	if (example->circumstances.len == 0)
+		tell_unshown(space, packets, values, &example->packet, &example->circumstances);
 	if (policy)
 		example->policy = policy_evaluate(policy, &example->packet);
 	r = follow(model, path, values, example);

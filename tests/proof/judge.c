@@ -95,6 +95,11 @@ static void tell(struct buf *detail, const struct packet *packet,
 		buf_printf(detail, " (%s)", kernel->reason);
 }
 
+static const char *const fault_words[] = {
+    [PROOF_NO_FAULT] = "no fault",   [PROOF_LEAK] = "leak",	    [PROOF_REWRITES] = "rewrites",
+    [PROOF_BLOCKS] = "blocks",	     [PROOF_MANNER] = "manner",   [PROOF_PROXIES] = "proxies",
+};
+
 bool judge_example(const struct policy *policy, const struct ruleset *ruleset,
 		   const struct proof_result *proof, bool *ret_beyond, struct buf *detail)
 {
@@ -106,6 +111,7 @@ bool judge_example(const struct policy *policy, const struct ruleset *ruleset,
 	bool device = example->device[0] == '\0' || strcmp(example->device, "lo") == 0 ||
 		      strcmp(example->device, RULESET_OTHER_DEVICE) == 0;
 
+	buf_printf(detail, "%s: ", fault_words[proof->fault]);
 	tell(detail, packet, &says, &does);
 	if (*circumstances)
 		buf_printf(detail, "; if %s", circumstances);
