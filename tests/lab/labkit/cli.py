@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 
-from . import names, netns, processes, rules, torcontrol
+from . import names, netns, pair, processes, rules, torcontrol
 from .lab import Lab, LabError, existing
 
 _EPILOGUE = """\
@@ -26,6 +26,16 @@ You are {user} on the host under test of the lab {lab!r}.{tor}
   printer      {printer}, ports 631 and 9100      LAN resolver   {resolver}
 Try: curl http://{web}/ and curl --socks5-hostname 127.0.0.1:9050 http://{name}/
 `exit` leaves; the lab stays up."""
+
+_SEND_EPILOGUE = """\
+If a lab is up, the packet is sent on its host under test, under the rules that are loaded there.
+With --rules, or if none is up, it is sent in two network namespaces that are there for this packet
+alone, under RULESET (if it is not given: none).
+
+Exit status: 0 it escaped, which of a packet that arrives means that a socket was given it; 1 it did
+not; 2 it could not be sent.
+
+"""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -89,6 +99,12 @@ def _parser() -> argparse.ArgumentParser:
     apply = add("apply", _apply, "load a ruleset on the host under test",
                 epilog=rules.HELP, formatter_class=described)  # fmt: skip
     apply.add_argument("ruleset", metavar="RULESET", help="see below")
+    send = add("send", _send, "send one packet, as lethe-proof writes it, and see whether it escapes",
+               epilog=_SEND_EPILOGUE + rules.HELP, formatter_class=described)  # fmt: skip
+    send.add_argument("spec", metavar="PACKET", help="lib/packet/spec.h says how it is written")
+    send.add_argument("--rules", metavar="RULESET", help="send it in a laboratory made for it alone, "
+                      "under these rules; see below")  # fmt: skip
+    send.add_argument("--mark", type=int, default=0, metavar="NUMBER", help="the packet's mark")
     # Its options are its own: see main().
     commands.add_parser("leaks", help="try every way out under a ruleset, and judge what was on "
                         "the wire; `lab leaks --help` says more")  # fmt: skip
@@ -189,3 +205,39 @@ def _apply(arguments: argparse.Namespace) -> int:
     print(rules.apply(lab, arguments.ruleset), end="")
     print(f"loaded on the host under test: {arguments.ruleset}")
     return 0
+
+
+def _send(arguments: argparse.Namespace) -> int:
+    lab = Lab(arguments.name)
+    try:
+        spec = pair.Spec(arguments.spec)
+        if arguments.rules or not lab.is_up():
+            ruleset = arguments.rules or "none"
+            where = f"under the rules {ruleset!r}"
+            with pair.pair(ruleset) as wire:
+                sight = wire.send(spec, arguments.mark)
+        elif spec.path == "forward":
+            raise LabError("a lab's host has one link and forwards nothing: use --rules")
+        else:
+            where = f"on the host under test of the lab {lab.name!r}"
+            wire = pair.Wire(lab.ns(names.HOST), lab.ns(names.ROUTER), names.HOST_LINK)
+            sight = wire.send(spec, arguments.mark)
+    except (LabError, rules.RulesError, RuntimeError, OSError) as error:
+        print(f"lab send: {error}", file=sys.stderr)
+        return 2
+    print(f"sent {where}:\n  {sight.said}")
+    if sight.status == 2:
+        return 2
+    print(_seen(sight))
+    return 0 if sight.escaped else 1
+
+
+def _seen(sight: pair.Sight) -> str:
+    spec = sight.spec
+    if spec.path == "input":
+        return "It was let in: a socket was given it." if sight.escaped else "It was not let in."
+    place = "on lo" if spec.local else "at the neighbour"
+    if sight.escaped:
+        return f"It escaped. Seen {place}:\n" + "\n".join(f"  {words}" for words in sight.words)
+    answer = {"reset": " A TCP reset answered it.", "error": " An ICMP error answered it."}
+    return f"It did not escape: it was not seen {place}." + answer.get(sight.answer, "")

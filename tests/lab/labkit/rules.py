@@ -69,18 +69,22 @@ def apply_lethe(lab: Lab, policy: Path = names.DEFAULT_POLICY) -> str:
 
 def apply_file(lab: Lab, path: Path) -> str:
     """Load a stranger's rules over nothing."""
+    argv = stranger(path)
+    return clear(lab) + _run(lab, argv)
+
+
+def stranger(path: Path) -> list[str]:
+    """The command that loads a stranger's rules."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             first = file.readline()
     except OSError as error:
         raise RulesError(f"cannot read the ruleset {path}: {error.strerror}; "
                          "rulesets are: none, lethe, lethe:POLICY, FILE") from None  # fmt: skip
-    said = clear(lab)
     absolute = str(path.absolute())
     if not first.startswith("#!") or "nft" in first:
-        return said + _run(lab, ["nft", "-f", absolute])
-    interpreter = first[2:].split()
-    return said + _run(lab, [*interpreter, absolute])
+        return ["nft", "-f", absolute]
+    return [*first[2:].split(), absolute]
 
 
 def _listing(lab: Lab) -> str:
