@@ -168,6 +168,22 @@ static void draw_arithmetic(uint64_t *state, struct ruleset_expression *e, uint3
 	e->byteorder.op = draw(state, 2);
 }
 
+static void draw_connection(uint64_t *state, struct ruleset_expression *e, uint8_t reg)
+{
+	uint32_t key = draw(state, 24);
+	int8_t direction = (int8_t)((int)draw(state, 3) - 1);
+
+	if (e->kind == RULESET_CONNECTION) {
+		e->connection.key = key;
+		e->connection.direction = direction;
+		e->connection.reg = reg;
+	} else {
+		e->connection_set.key = key;
+		e->connection_set.direction = direction;
+		e->connection_set.reg = reg;
+	}
+}
+
 /* What only the rules of others contain. */
 static void draw_foreign(uint64_t *state, struct ruleset_expression *e, uint32_t len, uint8_t reg)
 {
@@ -200,14 +216,8 @@ static void draw_foreign(uint64_t *state, struct ruleset_expression *e, uint32_t
 		e->payload_set.flags = draw(state, 2);
 		break;
 	case RULESET_CONNECTION:
-		e->connection.key = draw(state, 24);
-		e->connection.direction = (int8_t)((int)draw(state, 3) - 1);
-		e->connection.reg = reg;
-		break;
 	case RULESET_CONNECTION_SET:
-		e->connection_set.key = draw(state, 24);
-		e->connection_set.direction = (int8_t)((int)draw(state, 3) - 1);
-		e->connection_set.reg = reg;
+		draw_connection(state, e, reg);
 		break;
 	case RULESET_ROUTE_LOOKUP:
 		e->route_lookup.result = draw(state, 4);
