@@ -36,7 +36,8 @@ struct nf_batch_options {
  * The bytes that replace (or create) every table of @ruleset in one transaction: what was in tables
  * of these names goes, other tables stay. Valid at any generation, so that it may be kept and sent
  * later. @out has cap NF_BATCH_MAX or less. Deterministic. A chain bound by names reads back with
- * these names, not as `every_device`. Returns 0, -E2BIG, -ENOMEM, -EINVAL (something that cannot be
+ * these names, not as `every_device`. Counters that rules name are made, at 0; of other objects the
+ * kernel says that they are not there. Returns 0, -E2BIG, -ENOMEM, -EINVAL (something that cannot be
  * written, an incomplete or empty ruleset, a chain for every device without any); after a failure
  * what is in @out is of no use.
  */
@@ -64,7 +65,10 @@ MUST_CHECK int nf_batch_check(const void *batch, size_t len, const char *name);
 /*
  * Everything the kernel holds in this namespace: all tables of all families. Consistent: read again
  * when the generation changes meanwhile, -EAGAIN after @tries of that. The result is sorted and the
- * caller's. Unknown expressions are kept as RULESET_UNKNOWN. *ret_generation may be NULL.
+ * caller's. Unknown expressions are kept as RULESET_UNKNOWN, and what has no place at all makes the
+ * ruleset `incomplete`, with the first such thing in `missing`. Elements of dynamic sets are counted
+ * and not kept: packets change them without a new generation, so their number is about right.
+ * *ret_generation may be NULL.
  */
 MUST_CHECK int nf_read(struct nf_socket *socket, unsigned tries, uint32_t *ret_generation,
 		       struct ruleset **ret_ruleset);

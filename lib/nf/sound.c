@@ -65,9 +65,47 @@ static bool number_sound(const struct ruleset_expression *e)
 	       e->number.modulus - 1 <= UINT32_MAX - e->number.offset;
 }
 
+/* What only the rules of others contain. */
+static bool foreign_sound(const struct ruleset_expression *e)
+{
+	switch ((int)e->kind) {
+	case RULESET_META_SET:
+		return spans(e->meta_set.reg, 1);
+	case RULESET_PAYLOAD_SET:
+		return spans(e->payload_set.reg, e->payload_set.len);
+	case RULESET_SHIFT:
+		return shift_sound(e);
+	case RULESET_BYTEORDER:
+		return byteorder_sound(e);
+	case RULESET_CONNECTION:
+		return spans(e->connection.reg, 1) && direction_sound(e->connection.direction);
+	case RULESET_CONNECTION_SET:
+		return spans(e->connection_set.reg, 1) &&
+		       direction_sound(e->connection_set.direction);
+	case RULESET_TRANSLATE:
+		return translate_sound(e);
+	case RULESET_REDIRECT:
+	case RULESET_MASQUERADE:
+		return range_sound(e->redirect.port_reg, e->redirect.port_end_reg, 2);
+	case RULESET_ROUTE_LOOKUP:
+		return spans(e->route_lookup.reg, 1);
+	case RULESET_ROUTE_FIELD:
+		return spans(e->route_field.reg, 1);
+	case RULESET_NUMBER:
+		return number_sound(e);
+	case RULESET_NOTRACK:
+	case RULESET_LIMIT:
+	case RULESET_NO_EFFECT:
+	case RULESET_OBJECT:
+		return true;
+	default:
+		return false;
+	}
+}
+
 bool nf_expression_sound(const struct ruleset_expression *e)
 {
-	switch (e->kind) {
+	switch ((int)e->kind) {
 	case RULESET_META:
 		return spans(e->meta.reg, 1);
 	case RULESET_PAYLOAD:
@@ -95,39 +133,12 @@ bool nf_expression_sound(const struct ruleset_expression *e)
 		return spans(e->socket.reg, 1);
 	case RULESET_TPROXY:
 		return tproxy_sound(e);
-	case RULESET_META_SET:
-		return spans(e->meta_set.reg, 1);
-	case RULESET_PAYLOAD_SET:
-		return spans(e->payload_set.reg, e->payload_set.len);
-	case RULESET_SHIFT:
-		return shift_sound(e);
-	case RULESET_BYTEORDER:
-		return byteorder_sound(e);
-	case RULESET_CONNECTION:
-		return spans(e->connection.reg, 1) && direction_sound(e->connection.direction);
-	case RULESET_CONNECTION_SET:
-		return spans(e->connection_set.reg, 1) &&
-		       direction_sound(e->connection_set.direction);
-	case RULESET_TRANSLATE:
-		return translate_sound(e);
-	case RULESET_REDIRECT:
-	case RULESET_MASQUERADE:
-		return range_sound(e->redirect.port_reg, e->redirect.port_end_reg, 2);
-	case RULESET_ROUTE_LOOKUP:
-		return spans(e->route_lookup.reg, 1);
-	case RULESET_ROUTE_FIELD:
-		return spans(e->route_field.reg, 1);
-	case RULESET_NUMBER:
-		return number_sound(e);
 	case RULESET_REJECT:
 	case RULESET_COUNTER:
-	case RULESET_NOTRACK:
-	case RULESET_LIMIT:
-	case RULESET_NO_EFFECT:
-	case RULESET_OBJECT:
 		return true;
 	case RULESET_UNKNOWN:
-		break;
+		return false;
+	default:
+		return foreign_sound(e);
 	}
-	return false;
 }

@@ -432,6 +432,36 @@ static void test_bare_expressions(void **state)
 	assert_int_equal(read_bare("objref").kind, RULESET_UNKNOWN);
 }
 
+/* The kernel names an end even where a rule has only a start. */
+static void test_end_that_is_the_start(void **state)
+{
+	static const struct odd nat = {"nat",
+				       NFTA_NAT_REG_PROTO_MAX,
+				       NFT_REG32_03,
+				       3,
+				       {{NFTA_NAT_TYPE, NFT_NAT_DNAT},
+					{NFTA_NAT_FAMILY, RULESET_IPV4},
+					{NFTA_NAT_REG_PROTO_MIN, NFT_REG32_03}}};
+	static const struct odd redirect = {"redir",
+					    NFTA_REDIR_REG_PROTO_MAX,
+					    NFT_REG32_03,
+					    1,
+					    {{NFTA_REDIR_REG_PROTO_MIN, NFT_REG32_03}}};
+	AUTO_BUF struct buf one = {.cap = 4096}, two = {.cap = 4096};
+	struct ruleset_expression e;
+
+	write_odd(&one, &nat, true);
+	assert_int_equal(nf_expression_read(test_span(&one), &e), 0);
+	assert_int_equal(e.kind, RULESET_TRANSLATE);
+	assert_int_equal(e.translate.port_reg, 3);
+	assert_int_equal(e.translate.port_end_reg, -1);
+	assert_int_equal(e.translate.address_reg, -1);
+	write_odd(&two, &redirect, true);
+	assert_int_equal(nf_expression_read(test_span(&two), &e), 0);
+	assert_int_equal(e.redirect.port_reg, 3);
+	assert_int_equal(e.redirect.port_end_reg, -1);
+}
+
 /* Whatever a log says, it decides nothing; of a quota only what it allows is told. */
 static void test_what_does_not_count(void **state)
 {
@@ -494,6 +524,7 @@ int main(void)
 	    cmocka_unit_test(test_known_without_the_strange),
 	    cmocka_unit_test(test_unknown_shift),
 	    cmocka_unit_test(test_bare_expressions),
+	    cmocka_unit_test(test_end_that_is_the_start),
 	    cmocka_unit_test(test_what_does_not_count),
 	    cmocka_unit_test(test_comment_is_plain),
 	};

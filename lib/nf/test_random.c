@@ -172,6 +172,20 @@ static void draw_arithmetic(uint64_t *state, struct ruleset_expression *e, uint3
 static void draw_foreign(uint64_t *state, struct ruleset_expression *e, uint32_t len, uint8_t reg)
 {
 	switch ((int)e->kind) {
+	case RULESET_NOTRACK:
+		break;
+	case RULESET_SHIFT:
+	case RULESET_BYTEORDER:
+		draw_arithmetic(state, e, len, reg);
+		break;
+	case RULESET_TRANSLATE:
+	case RULESET_REDIRECT:
+	case RULESET_MASQUERADE:
+		draw_translation(state, e);
+		break;
+	case RULESET_LIMIT:
+		draw_limit(state, e);
+		break;
 	case RULESET_META_SET:
 		e->meta_set.key = draw(state, 40);
 		e->meta_set.reg = reg;
@@ -227,7 +241,7 @@ static struct ruleset_expression draw_expression(uint64_t *state)
 	size_t len = 1 + draw(state, RULESET_DATA_MAX);
 	uint8_t reg = draw_register(state, len);
 
-	switch (e.kind) {
+	switch ((int)e.kind) {
 	case RULESET_META:
 		e.meta.key = draw(state, 40);
 		e.meta.reg = reg;
@@ -262,32 +276,11 @@ static struct ruleset_expression draw_expression(uint64_t *state)
 	case RULESET_RANGE:
 		draw_bytes(state, &e, len, reg);
 		break;
-	case RULESET_SHIFT:
-	case RULESET_BYTEORDER:
-		draw_arithmetic(state, &e, (uint32_t)len, reg);
-		break;
-	case RULESET_TRANSLATE:
-	case RULESET_REDIRECT:
-	case RULESET_MASQUERADE:
-		draw_translation(state, &e);
-		break;
-	case RULESET_LIMIT:
-		draw_limit(state, &e);
-		break;
-	case RULESET_META_SET:
-	case RULESET_PAYLOAD_SET:
-	case RULESET_CONNECTION:
-	case RULESET_CONNECTION_SET:
-	case RULESET_ROUTE_LOOKUP:
-	case RULESET_ROUTE_FIELD:
-	case RULESET_NUMBER:
-	case RULESET_NO_EFFECT:
-	case RULESET_OBJECT:
-		draw_foreign(state, &e, (uint32_t)len, reg);
-		break;
-	case RULESET_NOTRACK:
 	case RULESET_COUNTER:
 	case RULESET_UNKNOWN:
+		break;
+	default:
+		draw_foreign(state, &e, (uint32_t)len, reg);
 		break;
 	}
 	return e;

@@ -11,20 +11,24 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
+#define NO_CAPABILITY UINT32_MAX
+
 static int capabilities_set(unsigned keep)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct sets[2] = { 0 }, now[2] = { 0 };
 	uint32_t bit = 1u << (keep % 32);
 
-	sets[keep / 32].effective = bit;
-	sets[keep / 32].permitted = bit;
+	if (keep != NO_CAPABILITY) {
+		sets[keep / 32].effective = bit;
+		sets[keep / 32].permitted = bit;
+	}
 	if (syscall(SYS_capset, &header, sets) < 0 || syscall(SYS_capget, &header, now) < 0)
 		return neg_errno();
 	return memcmp(sets, now, sizeof(sets)) == 0 ? 0 : -EPERM;
 }
 
-int sandbox_keep_capability(unsigned keep)
+static int keep_only(unsigned keep)
 {
 	for (unsigned cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
 		if (cap != keep && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0 && errno != EPERM)
@@ -34,6 +38,16 @@ int sandbox_keep_capability(unsigned keep)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return neg_errno();
 	return capabilities_set(keep);
+}
+
+int sandbox_keep_capability(unsigned keep)
+{
+	return keep > CAP_LAST_CAP ? -EINVAL : keep_only(keep);
+}
+
+int sandbox_keep_no_capability(void)
+{
+	return keep_only(NO_CAPABILITY);
 }
 
 static void filter_release(scmp_filter_ctx *filter)

@@ -7,8 +7,11 @@
 #include <base/cleanup.h>
 
 /* Keep only the capability @keep (CAP_*), in every set, and none to gain: then check that it is so.
- * Returns 0, -EPERM (it did not take), or -errno. */
+ * Returns 0, -EINVAL (no such capability), -EPERM (it did not take), or -errno. */
 MUST_CHECK int sandbox_keep_capability(unsigned keep);
+
+/* The same, and keep none. */
+MUST_CHECK int sandbox_keep_no_capability(void);
 
 /*
  * From here on only the system calls of a program that reads files it names, writes its output and

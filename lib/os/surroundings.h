@@ -12,14 +12,14 @@
  * - /proc/sys/net shows the namespace of the thread that opens it, at the time it does;
  *   /proc/thread-self/net likewise. Both need /proc of this process's own pid namespace.
  * - BPF programs of control groups belong to no namespace and are not looked for. Those on packets
- *   (cgroup_skb) can drop and nothing else; those on calls (connect4, sendmsg6 and their like)
- * change an address before the packet is made, and the packet is judged with the changed one.
+ *   (cgroup_skb) can drop and nothing else. Those on calls (connect4, sendmsg6 and their like)
+ *   change an address before the packet is made, and the packet is judged with the changed one.
  * - A packet socket, a macvlan that another namespace holds on a device of this one, and hardware
  *   that forwards by itself pass the IP layer by, and with it the rules there. What is behind a
  *   macvlan is seen from the other namespace: its device has lower_elsewhere.
  * - Which functions hang on the packet filter's hooks is told by kernels from 5.14 that have
  *   NETFILTER_NETLINK_HOOK, as Debian's. On others ebtables, IPVS and BPF programs are looked for
- * by their own ways, and functions of modules from elsewhere are not seen.
+ *   by their own ways, and functions of modules from elsewhere are not seen.
  * - IPsec states without a policy only unwrap what arrives, and what is unwrapped is judged again.
  *
  * Wanted is CAP_NET_ADMIN in the first user namespace, for bpf(2); without it there will be

@@ -153,8 +153,8 @@ void reading_multicast_text(struct reading *reading, const char *file, const cha
 {
 	char line[16];
 
-	/* The first line is a heading. */
-	if (line_next(&text, line, sizeof(line)) && line_next(&text, line, sizeof(line)))
+	line_next(&text, line, sizeof(line)); /* the heading */
+	if (line_next(&text, line, sizeof(line)))
 		reading_add(reading, SURROUNDINGS_MULTICAST, file,
 			    "a multicast router's devices (%s)", file);
 }

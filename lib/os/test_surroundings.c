@@ -444,9 +444,9 @@ static void test_policies(void **state)
 	static const char *const names[] = {"in 8", "out 9", "fwd 10", "in 11", "out 12", "fwd 13"};
 	AUTO_READING struct reading reading = {0};
 
-	for (uint8_t i = 0; i < ARRAY_SIZE(names) + 1; i++) {
+	for (uint32_t i = 0; i < ARRAY_SIZE(names) + 1; i++) {
 		AUTO_BUF struct buf body = {.cap = 512};
-		struct xfrm_userpolicy_info fixed = {.dir = i, .index = 8u + i};
+		struct xfrm_userpolicy_info fixed = {.dir = (uint8_t)i, .index = 8 + i};
 
 		add(&body, &fixed, sizeof(fixed));
 		attribute_u32(&body, 99, 0);

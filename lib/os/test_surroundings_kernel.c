@@ -404,8 +404,15 @@ static void require_table(bool made, const char *name)
 
 static void test_table_ip(void **state)
 {
+	size_t elsewhere = 0;
+	pthread_t thread;
+
 	plant_need(state);
 	require_table(table_made(AF_INET, IPPROTO_IP, 64, IP_INFO, "filter"), "ip filter");
+	/* The process has it; a thread that is elsewhere has not. */
+	assert_int_equal(pthread_create(&thread, NULL, read_elsewhere, &elsewhere), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(elsewhere, 0);
 }
 
 static void test_table_nat(void **state)

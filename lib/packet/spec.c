@@ -9,6 +9,7 @@
 
 #define SPEC_MAX  512
 #define FIELD_MAX 64
+#define OPTIONS4_MAX 10
 
 static const char *const paths[] = {
     [PACKET_OUTPUT] = "output",
@@ -222,6 +223,14 @@ static int families_check(const struct reading *reading)
 	return 0;
 }
 
+/* No more than a header of the family can have; see struct packet. */
+static int options_check(const struct packet *packet)
+{
+	uint8_t most = packet->ethertype == ETH_P_IP ? OPTIONS4_MAX : is_ip(packet) ? 1 : 0;
+
+	return packet->options <= most ? 0 : -EINVAL;
+}
+
 int packet_spec_parse(const char *text, struct packet *ret_packet)
 {
 	struct reading reading = {0};
@@ -251,7 +260,7 @@ int packet_spec_parse(const char *text, struct packet *ret_packet)
 			return r;
 		at = end ? end + 1 : NULL;
 	}
-	if (families_check(&reading) < 0)
+	if (families_check(&reading) < 0 || options_check(&reading.packet) < 0)
 		return -EINVAL;
 	*ret_packet = reading.packet;
 	return 0;

@@ -12,5 +12,5 @@ void packet_spec_print(const struct packet *packet, struct buf *out);
 
 /* Read what packet_spec_print() has written, or a person; fields in any order after the path. Returns
  * 0, or -EINVAL: an unknown field, one twice, a number that does not fit, an address of the other
- * family. */
+ * family, more options than a header of the family has. */
 MUST_CHECK int packet_spec_parse(const char *text, struct packet *ret_packet);

@@ -77,7 +77,7 @@ static diagram other_proxy(struct diagram_space *space, const struct judgement *
 				       difference_passes(space, held)));
 }
 
-void difference_of(struct diagram_space *space, const struct judgement *wanted,
+void difference_between(struct diagram_space *space, const struct judgement *wanted,
 		   const struct judgement *held, diagram universe, struct difference *ret)
 {
 	diagram complete = diagram_and(space, universe, space_complete(space));
@@ -132,9 +132,7 @@ static void compare_answers(struct model *model, const struct judgement *wanted,
 	}
 }
 
-/* Another path that adds to the memory of what was asked: then nothing is known of what is expected.
- */
-static diagram foreign_writes(struct model *model)
+diagram difference_foreign_writes(struct model *model)
 {
 	struct diagram_space *space = model->space;
 	diagram found = DIAGRAM_FALSE;
@@ -165,9 +163,8 @@ static diagram foreign_writes(struct model *model)
 	return found;
 }
 
-/* The text for what is not understood, of @packets. */
-static void tell_doubt(const struct model *model, enum packet_path path, diagram packets,
-		       struct buf *reason)
+void difference_tell_doubt(const struct model *model, enum packet_path path, diagram packets,
+			   struct buf *reason)
 {
 	static const char *const names[] = {
 	    [PACKET_OUTPUT] = "output",
@@ -201,12 +198,12 @@ static int differences_find(struct model *model, const struct policy *policy,
 
 		if (r < 0)
 			return r;
-		difference_of(space, &ret->wanted[path], &model->judgements[path],
+		difference_between(space, &ret->wanted[path], &model->judgements[path],
 			      model->universes[path], &ret->paths[path]);
 	}
 	compare_answers(model, &ret->wanted[PACKET_OUTPUT], &ret->paths[PACKET_OUTPUT]);
 	ret->paths[PACKET_INPUT].undecided =
-	    diagram_or(space, ret->paths[PACKET_INPUT].undecided, foreign_writes(model));
+	    diagram_or(space, ret->paths[PACKET_INPUT].undecided, difference_foreign_writes(model));
 	return diagram_error(space);
 }
 
@@ -239,7 +236,8 @@ static bool undecided(const struct model *model, const struct differences *diffe
 
 		if (packets == DIAGRAM_FALSE)
 			continue;
-		tell_doubt(model, (enum packet_path)path, packets, &result->reason);
+		difference_tell_doubt(model, (enum packet_path)path, packets,
+				      &result->reason);
 		return true;
 	}
 	return false;

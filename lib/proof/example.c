@@ -2,9 +2,12 @@
 /* One packet out of many: the most ordinary there is, and who decides about it. */
 #include "difference.h"
 
+#include <netinet/in.h>
 #include <string.h>
 
 #define WORDS (DIAGRAM_VARIABLES / 64)
+
+#define ECHO_REQUEST 8
 
 static bool asked(const uint64_t *marks, unsigned variable)
 {
@@ -27,6 +30,17 @@ static diagram prefer(struct diagram_space *space, diagram packets, diagram wish
 	diagram better = diagram_and(space, packets, wish);
 
 	return better != DIAGRAM_FALSE ? better : packets;
+}
+
+/* To 127.0.0.1 if on loopback; an echo if ICMP. */
+static diagram familiar(struct diagram_space *space)
+{
+	diagram home = space_is(space, SPACE_DESTINATION4, INADDR_LOOPBACK);
+	diagram icmp = space_is(space, SPACE_PROTOCOL, IPPROTO_ICMP);
+	diagram echo = space_is(space, SPACE_SOURCE_PORT, (uint64_t)ECHO_REQUEST << 8);
+
+	home = diagram_or(space, home, diagram_not(space, space_flag(space, SPACE_LOOPBACK)));
+	return diagram_and(space, home, diagram_or(space, echo, diagram_not(space, icmp)));
 }
 
 static void number(struct buf *out, const char *name, uint64_t value)
@@ -57,7 +71,8 @@ static void tell_circumstances(const struct run *run, const uint64_t *values,
 {
 	if (asked_field(marks, SPACE_MARK))
 		number(out, "mark", space_get(values, SPACE_MARK));
-	if (asked_field(marks, SPACE_TRANSPORT_LEN) && space_get(values, SPACE_TRANSPORT_LEN) < 20)
+	if (space_get(values, SPACE_VALID) && asked_field(marks, SPACE_TRANSPORT_LEN) &&
+	    space_get(values, SPACE_TRANSPORT_LEN) < 20)
 		number(out, "bytes after the IP header:", space_get(values, SPACE_TRANSPORT_LEN));
 	if (asked_field(marks, SPACE_DEVICE_TYPE) && !space_get(values, SPACE_LOOPBACK))
 		number(out, "device of type", space_get(values, SPACE_DEVICE_TYPE));
@@ -132,7 +147,7 @@ static int follow(struct model *model, enum packet_path path, const uint64_t *va
 	memcpy(run->free, old->free, sizeof(run->free));
 	run->free_count = old->free_count;
 	run->is_expected = old->is_expected;
-	run->expected_data = old->expected_data;
+	run->expected_data = model; /* not where it was made */
 	run->point = point;
 	r = run_all(run, &judgement);
 	example->kernel = (struct ruleset_result){
@@ -165,6 +180,7 @@ int example_find(struct model *model, const struct policy *policy, enum packet_p
 	packets = prefer(space, packets,
 			 diagram_not(space, space_later_fragment(space)));
 	packets = prefer(space, packets, space_is(space, SPACE_CONNECTION, SPACE_NEW));
+	packets = prefer(space, packets, familiar(space));
 	space_wishes(path, values);
 	if (!diagram_find(space, packets, values, marks))
 		return -EINVAL;

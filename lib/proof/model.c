@@ -62,6 +62,8 @@ int model_make(struct diagram_space *space, const struct ruleset *ruleset,
 		return r;
 	*ret_model = model;
 	model = (struct model){0};
+	/* Examples are followed through the rules later, when this function's own is gone. */
+	ret_model->runs[PACKET_INPUT]->expected_data = ret_model;
 	return 0;
 }
 

@@ -76,3 +76,97 @@ void proof_result_done(struct proof_result *result);
  * answer, to release with proof_result_done(); -ENOMEM. A ruleset that is too large is PROOF_UNKNOWN. */
 MUST_CHECK int proof_compare(const struct policy *policy, const struct ruleset *ruleset,
 			     const struct proof_options *options, struct proof_result *ret_result);
+
+/* ---- the claims of SECURITY.md. ---- */
+
+/* A user by whose name the claims speak. If there is none, nobody has that user's rights. */
+struct proof_user {
+	bool exists;
+	uint32_t uid;
+};
+
+/* Who is who. The lists are borrowed. */
+struct proof_people {
+	struct proof_user tor, clearnet, clearnet_net, amnesia;
+	struct policy_uids arp, dhcp, eapol; /* who brings links up, as `link` in the policy */
+};
+
+enum proof_kind {
+	PROOF_SAFETY = 1, /* something does not happen; every policy must keep to it */
+	PROOF_USE,	  /* something works; a stricter policy may refuse it */
+};
+
+/* One sentence of a claim. */
+struct proof_claim {
+	const char *id;		    /* "F1.2"; static storage */
+	enum proof_kind kind;
+	const char *statement;	    /* one sentence, for people; static storage */
+	struct proof_result result; /* If refuted: packet.path of the example is 0 where no packet is the
+				     * reason but a rule, which result.reason names then. If proved,
+				     * result.reason is "" or says which user there is none of. */
+};
+
+/*
+ * What the specification says of every packet, held against @ruleset alone: no policy is asked, so
+ * that a wrong one is found like wrong rules. Calls @visit with each sentence in order; what it is
+ * given lasts until it returns. Another value than 0 ends the walk and is returned. Otherwise returns
+ * 0 or -ENOMEM. @ruleset must be sorted. A ruleset that is too large makes sentences PROOF_UNKNOWN.
+ */
+MUST_CHECK int proof_claims(const struct ruleset *ruleset, const struct proof_people *people,
+			    const struct proof_options *options,
+			    int (*visit)(const struct proof_claim *claim, void *data), void *data);
+
+/* ---- what would a new policy change? ---- */
+
+enum proof_change {
+	PROOF_NEWLY_ALLOWED = 0, /* passes only afterwards */
+	PROOF_NEWLY_DENIED,	 /* passes only before, be it changed on its way */
+	PROOF_OTHER_PROXY,	 /* passes before and after, but not by the same transparent proxy */
+	PROOF_NOT_KNOWN,	 /* nothing can be said about what the kernel does with it */
+	PROOF_CHANGES,
+};
+
+struct region;
+
+/* Packets of one kind to which the same happens, in words. Lives as long as the visit. */
+struct proof_region {
+	enum proof_change change;
+	unsigned paths; /* where: a bit 1 << enum packet_path for each */
+	bool loopback;	/* the device is lo */
+	bool some;	/* only some of these packets, by something that has no words here */
+	const char *text;  /* "newly allowed: amnesia to 192.168.1.50 over tcp, ports 631, 9100" */
+	const char *where; /* "output and egress" */
+	/* One of these packets. `policy` is what the new policy says of it, `kernel` what the kernel
+	 * does, if that was asked. */
+	struct proof_example example;
+	struct policy_verdict before;	/* what the old policy says of it, if that was asked */
+	const struct region *shape;	/* for proof_region_contains() */
+};
+
+/* Is the packet one of them? */
+bool proof_region_contains(const struct proof_region *region, const struct packet *packet);
+
+struct proof_what_if {
+	const struct policy *old;     /* the policy before, or */
+	const struct ruleset *kernel; /* what the kernel holds, sorted; one of them is NULL */
+	const struct policy *new;
+	size_t most; /* regions to tell of; 0: PROOF_REGIONS_MAX */
+};
+#define PROOF_REGIONS_MAX 200
+
+struct proof_what_if_result {
+	size_t regions; /* that were told */
+	bool more;	/* there are more than `most` */
+	bool too_large; /* nothing can be told: it takes more memory than was given */
+	bool unknown;	/* nothing can be told: the kernel holds what cannot be read */
+};
+
+/* Returns 0 to go on; anything else ends the walk and is returned. */
+typedef int proof_region_fn(const struct proof_region *region, void *data);
+
+/* Each region of packets that @what->new would treat otherwise, in a fixed order: allowed first, then
+ * denied; of these output first. Packets that are cut short are left out. @ret_result may not be
+ * believed unless 0 is returned. Returns 0, -ENOMEM, or what @visit returned. */
+MUST_CHECK int proof_what_if(const struct proof_what_if *what, const struct proof_options *options,
+			     proof_region_fn *visit, void *data,
+			     struct proof_what_if_result *ret_result);

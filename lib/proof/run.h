@@ -126,8 +126,8 @@ struct run {
 	struct run_registers registers;
 	struct run_memory writes[RUN_MEMORY_MAX], questions[RUN_MEMORY_MAX];
 	size_t write_count, question_count;
-	/* On INPUT: does this question ask whether the packet is expected? Decided beforehand, by
-	 * answers.c; NULL: no. For which packets it is so is @ret_kind's to say. */
+	/* On INPUT: does this question ask whether the packet is expected (answers.c)? For which
+	 * packets it is so is @ret_packets's to say. NULL: it never does. */
 	bool (*is_expected)(const struct run *run, const struct run_memory *question,
 			    diagram *ret_packets, void *data);
 	void *expected_data;

@@ -101,8 +101,10 @@ static const char *foreign_difference(const struct ruleset_expression *a,
 		return TEXT(no_effect.name);
 	case RULESET_OBJECT:
 		return FIRST_OF(FIELD(object.type), TEXT(object.object));
-	default: /* RULESET_NOTRACK */
+	case RULESET_NOTRACK:
 		return NULL;
+	default: /* what is not known here is not the same */
+		return "kind";
 	}
 #undef TEXT
 }
@@ -111,7 +113,7 @@ static const char *foreign_difference(const struct ruleset_expression *a,
 const char *difference_of(const struct ruleset_expression *a, const struct ruleset_expression *b)
 {
 #define VALUE(name, words) (difference_same_value(&a->name, &b->name) ? NULL : (words))
-	switch (a->kind) {
+	switch ((int)a->kind) {
 	case RULESET_META:
 		return FIRST_OF(FIELD(meta.key), FIELD(meta.reg));
 	case RULESET_PAYLOAD:
@@ -151,26 +153,10 @@ const char *difference_of(const struct ruleset_expression *a, const struct rules
 				FIELD(tproxy.port_reg));
 	case RULESET_COUNTER:
 	case RULESET_UNKNOWN:
-		break;
-	case RULESET_META_SET:
-	case RULESET_PAYLOAD_SET:
-	case RULESET_SHIFT:
-	case RULESET_BYTEORDER:
-	case RULESET_CONNECTION:
-	case RULESET_CONNECTION_SET:
-	case RULESET_TRANSLATE:
-	case RULESET_REDIRECT:
-	case RULESET_MASQUERADE:
-	case RULESET_NOTRACK:
-	case RULESET_ROUTE_LOOKUP:
-	case RULESET_ROUTE_FIELD:
-	case RULESET_LIMIT:
-	case RULESET_NUMBER:
-	case RULESET_NO_EFFECT:
-	case RULESET_OBJECT:
+		return NULL;
+	default:
 		return foreign_difference(a, b);
 	}
-	return NULL;
 #undef VALUE
 }
 

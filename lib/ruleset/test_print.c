@@ -311,6 +311,11 @@ static void unusual_tables(void **state)
 			    "\t\ttype filter hook egress priority -7; policy accept;\n"
 			    "\t}\n"
 			    "}\n");
+	text.len = 0;
+	snprintf(ruleset->missing, sizeof(ruleset->missing), "the flowtable f of table inet t");
+	ruleset_print(ruleset, &text);
+	assert_non_null(strstr(buf_text(&text), "that are not listed here: the flowtable f of "
+						"table inet t.\n"));
 	ruleset_print(ruleset, &tiny);
 	assert_int_equal(buf_finish(&tiny), -E2BIG);
 }

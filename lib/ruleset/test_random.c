@@ -75,16 +75,48 @@ static expr random_load(void)
 		    random_reg());
 }
 
+/* Any numbers in any kind that only others use. */
+static expr random_foreign(void)
+{
+	expr e = {0};
+	uint8_t *bytes = (uint8_t *)&e.limit;
+
+	for (size_t i = 0; i < sizeof(e.limit); i++)
+		bytes[i] = (uint8_t)(one_in(6) ? draw(256) : one_in(2) ? 0 : draw(5));
+	e.kind = (enum ruleset_expression_kind)(RULESET_META_SET +
+						draw(RULESET_OBJECT - RULESET_META_SET + 1));
+	if (e.kind == RULESET_SHIFT)
+		e.shift.left = one_in(2);
+	else if (e.kind == RULESET_TRANSLATE)
+		e.translate.destination = one_in(2);
+	else if (e.kind == RULESET_LIMIT)
+		snprintf(e.limit.name, sizeof(e.limit.name), "%s", one_in(2) ? "limit" : "quota");
+	else if (e.kind == RULESET_NO_EFFECT)
+		snprintf(e.no_effect.name, sizeof(e.no_effect.name), "log");
+	else if (e.kind == RULESET_OBJECT)
+		snprintf(e.object.object, sizeof(e.object.object), "%s", random_name());
+	if (e.kind == RULESET_SHIFT || e.kind == RULESET_BYTEORDER)
+		e.shift.source = random_reg();
+	if (e.kind == RULESET_SHIFT && !one_in(4))
+		e.shift.len = draw(9);
+	if (e.kind == RULESET_BYTEORDER && !one_in(4))
+		e.byteorder.len = e.byteorder.size = 2u << draw(3);
+	return e;
+}
+
 static expr random_expression(void)
 {
 	static const uint8_t kinds[] = {
 	    RULESET_COMPARE,   RULESET_COMPARE, RULESET_COMPARE,   RULESET_BITWISE, RULESET_RANGE,
 	    RULESET_LOOKUP,    RULESET_LOOKUP,  RULESET_IMMEDIATE, RULESET_DYNSET,  RULESET_REJECT,
 	    RULESET_IMMEDIATE, RULESET_TPROXY,  RULESET_COUNTER,   RULESET_UNKNOWN,
+	    RULESET_META_SET,  RULESET_META_SET,
 	};
 	expr e = {.kind = (enum ruleset_expression_kind)kinds[draw(ARRAY_SIZE(kinds))]};
 	uint8_t len = (uint8_t)draw(one_in(20) ? 65 : 6);
 
+	if (e.kind == RULESET_META_SET)
+		return random_foreign();
 	if (e.kind == RULESET_COMPARE) {
 		e.compare.reg = random_reg();
 		e.compare.operator=(enum ruleset_operator) draw(7);

@@ -10,6 +10,7 @@
 
 static const char *const names[DOOR_COUNT] = {
     [DOOR_WALL] = "wall",
+    [DOOR_PROOF] = "proof",
     [DOOR_TOR] = "tor",
     [DOOR_MEDIUM] = "medium",
 };

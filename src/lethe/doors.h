@@ -10,7 +10,7 @@
 
 #define DOOR_ANSWER_MAX (256u << 10)
 
-enum door_name { DOOR_WALL, DOOR_TOR, DOOR_MEDIUM, DOOR_COUNT };
+enum door_name { DOOR_WALL, DOOR_PROOF, DOOR_TOR, DOOR_MEDIUM, DOOR_COUNT };
 
 struct door {
 	int fd;

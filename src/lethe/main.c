@@ -12,6 +12,7 @@
 #include "text.h"
 
 #define DEFAULT_BOOT    "/run/lethe/boot.json"
+#define DEFAULT_PROVED  "/run/lethe/proof.json"
 #define DEFAULT_CMDLINE "/proc/cmdline"
 #define DEFAULT_SECONDS 20
 #define SECONDS_MAX     3600
@@ -43,7 +44,7 @@ static void usage(void)
 	fputs(_("Usage: lethe [OPTION]... VERB\n"
 		"Say how this computer, its network filter and Tor are; turn it off.\n"
 		"\n"
-		"  status               medium, filter, Tor and links: well, on their way, or bad\n"
+		"  status               medium, filter, proof, Tor and links: well, on their way, or bad\n"
 		"  poweroff             turn the computer off (live system)\n"
 		"  restart              restart the computer (live system)\n"
 		"  help                 this text\n"
@@ -53,6 +54,7 @@ static void usage(void)
 		"      --wait=SECONDS   how long an answer may take (20)\n"
 		"      --doors=FOLDER   where the doors are (/run/lethe/status, /run/lethe/power)\n"
 		"      --boot=FILE      what the start of the system left (/run/lethe/boot.json)\n"
+		"      --proved=FILE    what the proof left that links wait for (/run/lethe/proof.json)\n"
 		"      --cmdline=FILE   the kernel's command line (/proc/cmdline)\n"
 		"  -h, --help           this text\n"
 		"  -V, --version        print the version\n"
@@ -69,7 +71,7 @@ static int help(const struct lethe_options *options, char **words)
 	return LETHE_OK;
 }
 
-enum { CODE_WAIT = 256, CODE_DOORS, CODE_BOOT, CODE_CMDLINE };
+enum { CODE_WAIT = 256, CODE_DOORS, CODE_BOOT, CODE_PROVED, CODE_CMDLINE };
 
 static int parse_seconds(const char *text, unsigned *ret_seconds)
 {
@@ -101,6 +103,9 @@ static int take_option(int option, struct lethe_options *options)
 	case CODE_BOOT:
 		options->boot = optarg;
 		return LETHE_OK;
+	case CODE_PROVED:
+		options->proved = optarg;
+		return LETHE_OK;
 	case CODE_CMDLINE:
 		options->cmdline = optarg;
 		return LETHE_OK;
@@ -119,6 +124,7 @@ static int parse_options(int argc, char **argv, struct lethe_options *options)
 	    {"wait", required_argument, NULL, CODE_WAIT},
 	    {"doors", required_argument, NULL, CODE_DOORS},
 	    {"boot", required_argument, NULL, CODE_BOOT},
+	    {"proved", required_argument, NULL, CODE_PROVED},
 	    {"cmdline", required_argument, NULL, CODE_CMDLINE},
 	    {"help", no_argument, NULL, 'h'},
 	    {"version", no_argument, NULL, 'V'},
@@ -153,8 +159,10 @@ static void choose_language(void)
 
 int main(int argc, char **argv)
 {
-	struct lethe_options options = {
-	    .boot = DEFAULT_BOOT, .cmdline = DEFAULT_CMDLINE, .seconds = DEFAULT_SECONDS};
+	struct lethe_options options = {.boot = DEFAULT_BOOT,
+					.proved = DEFAULT_PROVED,
+					.cmdline = DEFAULT_CMDLINE,
+					.seconds = DEFAULT_SECONDS};
 	int words, r;
 
 	choose_language();

@@ -79,6 +79,7 @@ int report_make(const struct facts *facts, struct report *ret_report)
 	static void (*const judges[PART_COUNT])(const struct facts *, struct part *) = {
 	    [PART_MEDIUM] = judge_medium,
 	    [PART_FILTER] = judge_filter,
+	    [PART_PROOF] = judge_proof,
 	    [PART_TOR] = judge_tor,
 	    [PART_LINKS] = judge_links,
 	};

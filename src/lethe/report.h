@@ -18,14 +18,15 @@ enum level {
 	LEVEL_APART, /* this system has no such thing */
 };
 
-enum part_name { PART_MEDIUM, PART_FILTER, PART_TOR, PART_LINKS, PART_COUNT };
+enum part_name { PART_MEDIUM, PART_FILTER, PART_PROOF, PART_TOR, PART_LINKS, PART_COUNT };
 
 enum laboratory { LABORATORY_UNKNOWN, LABORATORY_USED, LABORATORY_NONE };
 
 /* What was learned. */
 struct facts {
 	bool live; /* the kernel was started with a root hash: there is a medium */
-	struct answer wall, tor, medium, boot;
+	struct answer wall, proof, tor, medium, boot;
+	struct answer proved; /* what the proof at the start of the network left, if anything */
 	struct links links;
 };
 
@@ -57,6 +58,7 @@ MUST_CHECK int report_json(const struct report *report, const struct facts *fact
 /* The judgement of each part, in files of their own. @part has room and level LEVEL_UNKNOWN. */
 void judge_medium(const struct facts *facts, struct part *part);
 void judge_filter(const struct facts *facts, struct part *part);
+void judge_proof(const struct facts *facts, struct part *part);
 void judge_tor(const struct facts *facts, struct part *part);
 void judge_links(const struct facts *facts, struct part *part);
 

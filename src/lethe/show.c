@@ -22,6 +22,7 @@ static const char *const level_names[] = {
 static const char *const part_keys[PART_COUNT] = {
     [PART_MEDIUM] = "medium",
     [PART_FILTER] = "filter",
+    [PART_PROOF] = "proof",
     [PART_TOR] = "tor",
     [PART_LINKS] = "links",
 };
@@ -50,6 +51,8 @@ static const char *part_title(enum part_name name)
 		return _("Medium");
 	case PART_FILTER:
 		return _("Filter");
+	case PART_PROOF:
+		return _("Proof");
 	case PART_TOR:
 		return _("Tor");
 	case PART_LINKS:
@@ -157,6 +160,7 @@ static json_t *source_json(const struct facts *facts, enum part_name name)
 	const struct answer *const answers[PART_COUNT] = {
 	    [PART_MEDIUM] = &facts->medium,
 	    [PART_FILTER] = &facts->wall,
+	    [PART_PROOF] = &facts->proof,
 	    [PART_TOR] = &facts->tor,
 	};
 

@@ -89,6 +89,8 @@ static int show(const struct lethe_options *options, const struct facts *facts)
 static void facts_done(struct facts *facts)
 {
 	answer_done(&facts->wall);
+	answer_done(&facts->proof);
+	answer_done(&facts->proved);
 	answer_done(&facts->tor);
 	answer_done(&facts->medium);
 	answer_done(&facts->boot);
@@ -104,20 +106,23 @@ int lethe_status(const struct lethe_options *options, char **words)
 {
 	CLEANUP(doors_close) struct doors doors = {0};
 	CLEANUP(facts_done) struct facts facts = {0};
-	AUTO_BUF struct buf boot = {.cap = BOOT_MAX};
-	int boot_error, r;
+	AUTO_BUF struct buf boot = {.cap = BOOT_MAX}, proved = {.cap = BOOT_MAX};
+	int boot_error, proved_error, r;
 
 	doors_open(options->doors ? options->doors : DEFAULT_DOORS, &doors);
 	links_read(&facts.links);
 	facts.live = started_from_medium(options->cmdline);
 	boot_error = read_file(options->boot, &boot);
+	proved_error = read_file(options->proved, &proved);
 	r = lethe_lock_in();
 	if (r != LETHE_OK)
 		return r;
 	doors_read(&doors, options->seconds * 1000);
 	facts.wall = parse_door(&doors.list[DOOR_WALL]);
+	facts.proof = parse_door(&doors.list[DOOR_PROOF]);
 	facts.tor = parse_door(&doors.list[DOOR_TOR]);
 	facts.medium = parse_door(&doors.list[DOOR_MEDIUM]);
 	facts.boot = answer_parse(boot_error, buf_text(&boot), boot.len);
+	facts.proved = answer_parse(proved_error, buf_text(&proved), proved.len);
 	return show(options, &facts);
 }

@@ -30,6 +30,8 @@ static struct answer answer_of(const char *text, const char *good)
 void facts_done(struct facts *facts)
 {
 	answer_done(&facts->wall);
+	answer_done(&facts->proof);
+	answer_done(&facts->proved);
 	answer_done(&facts->tor);
 	answer_done(&facts->medium);
 	answer_done(&facts->boot);
@@ -40,6 +42,8 @@ struct facts facts_of(const struct inputs *inputs)
 	return (struct facts){
 	    .live = !inputs->installed,
 	    .wall = answer_of(inputs->wall, WALL_GOOD),
+	    .proof = answer_of(inputs->proof, PROOF_GOOD),
+	    .proved = answer_of(inputs->proved, PROOF_GOOD),
 	    .tor = answer_of(inputs->tor, TOR_GOOD),
 	    .medium = answer_of(inputs->medium, inputs->installed ? GONE : MEDIUM_GOOD),
 	    .boot = answer_of(inputs->boot, inputs->installed ? GONE : BOOT),

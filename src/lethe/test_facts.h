@@ -17,6 +17,9 @@
 #define WALL(state, rest)                                                                          \
 	"{\"version\":1,\"state\":\"" state "\",\"policy_good\":true,\"difference\":\"\","         \
 	"\"uncovered\":[],\"settings_good\":true,\"settings\":\"\",\"other_tables\":\"\"" rest "}"
+#define PROOF(answer, rest)                                                                        \
+	"{\"version\":1,\"answer\":\"" answer "\",\"outside\":[],\"reason\":\"\"" rest "}"
+#define PROOF_GOOD PROOF("proved", ",\"future_devices\":true")
 #define WALL_GOOD WALL("enforced", "")
 #define TOR(progress, circuit, rest)                                                               \
 	"{\"running\":true,\"version\":\"0.4.8.16\",\"network\":\"enabled\",\"dormant\":false,"    \
@@ -30,7 +33,7 @@
 
 /* Each is JSON, one of the words above, or NULL: as when all is well. */
 struct inputs {
-	const char *wall, *tor, *medium, *boot;
+	const char *wall, *proof, *proved, *tor, *medium, *boot;
 	const struct links *links;
 	bool installed; /* the kernel was not started from a medium */
 };

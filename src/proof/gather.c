@@ -25,6 +25,7 @@ static bool same_devices(const struct surroundings *a, const struct surroundings
 	for (size_t i = 0; i < a->device_count; i++)
 		if (a->devices[i].index != b->devices[i].index ||
 		    a->devices[i].type != b->devices[i].type ||
+		    a->devices[i].up != b->devices[i].up ||
 		    strcmp(a->devices[i].name, b->devices[i].name) != 0 ||
 		    strcmp(a->devices[i].kind, b->devices[i].kind) != 0 ||
 		    a->devices[i].lower != b->devices[i].lower ||
@@ -88,6 +89,22 @@ static int read_once(struct nf_socket *nf, struct held *held)
 	return 0;
 }
 
+/* Is there a chain for frames to this device, by its name? */
+static bool is_named(const struct ruleset *ruleset, const char *device)
+{
+	for (size_t t = 0; t < ruleset->table_count; t++)
+		for (size_t c = 0; c < ruleset->tables[t].chain_count; c++) {
+			const struct ruleset_chain *chain = &ruleset->tables[t].chains[c];
+
+			for (size_t i = 0; i < chain->device_count; i++)
+				if (strcmp(chain->devices[i], device) == 0)
+					return true;
+		}
+	return false;
+}
+
+/* Nothing leaves by a device that is down. One that has just come is, until it is covered: it is
+ * left out, so that a proof made at that moment does not fail for it. */
 static int devices_copy(struct held *held)
 {
 	const struct surroundings *surroundings = &held->surroundings;
@@ -96,10 +113,15 @@ static int devices_copy(struct held *held)
 	if (!held->devices)
 		return -ENOMEM;
 	for (size_t i = 0; i < surroundings->device_count; i++) {
-		held->devices[i].index = surroundings->devices[i].index;
-		held->devices[i].type = surroundings->devices[i].type;
-		snprintf(held->devices[i].name, sizeof(held->devices[i].name), "%s",
-			 surroundings->devices[i].name);
+		const struct surroundings_device *from = &surroundings->devices[i];
+		struct proof_device *to = &held->devices[held->device_count];
+
+		if (!from->up && !is_named(held->ruleset, from->name))
+			continue;
+		to->index = from->index;
+		to->type = from->type;
+		snprintf(to->name, sizeof(to->name), "%s", from->name);
+		held->device_count++;
 	}
 	return 0;
 }

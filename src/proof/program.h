@@ -35,7 +35,8 @@ struct held {
 	char name[NETNS_NAME_MAX]; /* "" for the one that the program runs in */
 	struct ruleset *ruleset;
 	struct surroundings surroundings;
-	struct proof_device *devices;
+	struct proof_device *devices; /* by which packets can leave: up, or judged by name */
+	size_t device_count;
 	double seconds; /* that reading took */
 };
 
@@ -61,10 +62,13 @@ int program_what_if(const struct program_options *options, const struct gathered
 
 /* ---- outside.c: what no rule decides ---- */
 
-/* What lies outside the model of @held, in words, a line each; nothing if nothing does. @clearnet: the
- * namespace is one that the policy names. */
+/* What lies outside the model of @held, in words, a line each; nothing if nothing does. @enforced: the
+ * policy is enforced there, by a proof of its own. */
 void outside_tell(const struct held *held, const struct policy *policy, bool enforced,
 		  struct buf *out);
+
+/* main.c: from here on nothing can be opened. 0 or -errno. */
+MUST_CHECK int program_close(void);
 
 /* ---- show.c ---- */
 void program_complain(int error, const char *format, ...) PRINTF(2, 3);
