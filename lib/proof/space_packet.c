@@ -262,12 +262,11 @@ static void get_circumstances(const uint64_t *values, struct packet *packet)
 	uint16_t link = (uint16_t)space_get(values, SPACE_LINK_ETHERTYPE);
 	bool bare = type == ARPHRD_PPP || type == ARPHRD_RAWIP || type == ARPHRD_NONE;
 
+	if (packet->path == PACKET_FRAME && !bare && link != packet->ethertype)
+		packet->link_ethertype = link;
 	switch (packet->path) {
-	case PACKET_FRAME:
-		if (!bare && link != packet->ethertype)
-			packet->link_ethertype = link;
-		/* fall through */
 	case PACKET_OUTPUT:
+	case PACKET_FRAME:
 		packet->owned = space_get(values, SPACE_OWNED);
 		packet->uid = packet->owned ? (uint32_t)space_get(values, SPACE_UID) : 0;
 		packet->routed = space_get(values, SPACE_ROUTED);
