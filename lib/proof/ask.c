@@ -78,6 +78,17 @@ static bool bit_of(const struct ruleset_value *value, size_t bit)
 	return value->bytes[bit / 8] >> (7 - bit % 8) & 1;
 }
 
+/* Do the registers overlap without being the same? The kernel works word by word, and would read some
+ * that it has written; how, kernels differ. */
+static bool overlaps(uint8_t source, uint8_t reg, size_t len)
+{
+	size_t words = (len + 3) / 4;
+
+	return source != reg && source < reg + words && reg < source + words;
+}
+
+static const char overlapping[] = "registers that overlap";
+
 struct run_step run_bitwise(struct run *run, const struct ruleset_expression *e, diagram live)
 {
 	const diagram *source = run_view(run, e->bitwise.source, e->bitwise.len);
@@ -85,6 +96,8 @@ struct run_step run_bitwise(struct run *run, const struct ruleset_expression *e,
 
 	if (!source)
 		return run_doubtful(run, live, not_loaded);
+	if (overlaps(e->bitwise.source, e->bitwise.reg, e->bitwise.len))
+		return run_doubtful(run, live, overlapping);
 	if (e->bitwise.mask.len != e->bitwise.len || e->bitwise.xor.len != e->bitwise.len)
 		return run_doubtful(run, live, "a mask of another length than its value");
 	for (size_t i = 0; i < (size_t)e->bitwise.len * 8; i++) {
@@ -116,6 +129,10 @@ struct run_step run_shift(struct run *run, const struct ruleset_expression *e, d
 
 	if (!source)
 		return run_doubtful(run, live, not_loaded);
+	/* In place, the bits that enter a word come from one that is shifted already, or not. */
+	if (overlaps(e->shift.source, e->shift.reg, len) ||
+	    (e->shift.source == e->shift.reg && len > 4))
+		return run_doubtful(run, live, overlapping);
 	if (len % 4 != 0 || by > 31)
 		return run_doubtful(run, live, "a shift of another form than the kernel's");
 	for (size_t i = 0; i < width; i++) {
@@ -137,7 +154,12 @@ struct run_step run_byteorder(struct run *run, const struct ruleset_expression *
 
 	if (!source)
 		return run_doubtful(run, live, not_loaded);
-	if ((size != 2 && size != 4 && size != 8) || len % size != 0)
+	/* One number: of several, kernels differ in which they swap. A short one leaves the other bytes
+	 * of another register as they were. */
+	if (len != size || (size == 2 && e->byteorder.source != e->byteorder.reg) ||
+	    overlaps(e->byteorder.source, e->byteorder.reg, len))
+		return run_doubtful(run, live, overlapping);
+	if (size != 2 && size != 4 && size != 8)
 		return run_doubtful(run, live, "a change of byte order of another form");
 	for (size_t i = 0; i < len; i++) {
 		size_t from = i / size * size + (size - 1 - i % size);
