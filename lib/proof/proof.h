@@ -133,7 +133,7 @@ struct proof_region {
 	enum proof_change change;
 	unsigned paths; /* where: a bit 1 << enum packet_path for each */
 	bool loopback;	/* the device is lo */
-	bool some;	/* only some of these packets, by something that has no words here */
+	bool some;	/* only some of these packets, by what has no words: `text` is silent on it */
 	const char *text;  /* "newly allowed: amnesia to 192.168.1.50 over tcp, ports 631, 9100" */
 	const char *where; /* "output and egress" */
 	/* One of these packets. `policy` is what the new policy says of it, `kernel` what the kernel
@@ -166,7 +166,8 @@ typedef int proof_region_fn(const struct proof_region *region, void *data);
 
 /* Each region of packets that @what->new would treat otherwise, in a fixed order: allowed first, then
  * denied; of these output first. Packets that are cut short are left out. @ret_result may not be
- * believed unless 0 is returned. Returns 0, -ENOMEM, or what @visit returned. */
+ * believed unless 0 is returned. Returns 0, -ENOMEM, -EINVAL if there is nothing to compare with, or
+ * what @visit returned. */
 MUST_CHECK int proof_what_if(const struct proof_what_if *what, const struct proof_options *options,
 			     proof_region_fn *visit, void *data,
 			     struct proof_what_if_result *ret_result);

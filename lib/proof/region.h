@@ -119,12 +119,14 @@ struct region_task {
 MUST_CHECK int regions_cover(const struct region_view *view, const struct region_task *task,
 			     size_t most, struct regions *regions);
 
-/* ---- region_text.c ---- */
+/* ---- region_words.c ---- */
 
 /* How long a listed set is to read: how many numbers, ranges or prefixes. */
 size_t region_text_length(enum region_aspect aspect, const struct region_set *set);
 
+/* ---- region_text.c ---- */
+
 /* "amnesia to 192.168.1.50 over tcp, ports 631, 9100". Users have the names that either policy
- * gives; both may be NULL. */
+ * gives; both may be NULL. Says nothing of region->some. */
 void region_print(const struct region *region, const struct policy *old, const struct policy *new,
 		  struct buf *out);

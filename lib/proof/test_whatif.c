@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <policy/test_util.h>
+#include <ruleset/test_build.h>
 
 #include "proof.h"
 #include "region.h"
@@ -124,11 +125,11 @@ static void lan(void **state)
 	       LAN "lan private closed\nallow amnesia to 192.168.1.50 over tcp 631 9100\n",
 	       "newly denied: every user to " LAN_TEXT
 	       " but not 192.168.1.50 over tcp, udp, icmp [output and egress]\n"
-	       "newly denied: every user but amnesia to 192.168.1.50 over tcp, udp, icmp "
-	       "[output and egress]\n"
 	       "newly denied: every user to 192.168.1.50 over tcp, udp, every port but 631, 9100; "
 	       "icmp [output and egress]\n"
-	       "newly denied: every user to 192.168.1.50 over udp, icmp [output and egress]\n"
+	       "newly denied: every user but amnesia to 192.168.1.50 over tcp, udp "
+	       "[output and egress]\n"
+	       "newly denied: every user to 192.168.1.50 over udp [output and egress]\n"
 	       "newly denied: packets without owner to " LAN_TEXT " but not 192.168.1.50 " REST
 	       " [output and egress]\n"
 	       "newly denied, frames: every user to " LAN_TEXT " but not 192.168.1.50 " PIECES
@@ -439,47 +440,109 @@ static void caps(void **state)
 
 /* ---- the kernel ---- */
 
-struct kernel_lines {
-	struct buf text;
-	enum ruleset_outcome outcome; /* of all examples */
-};
-
-static int add_kernel_line(const struct proof_region *region, void *data)
+static int look_at_kernel(const struct proof_region *region, void *data)
 {
-	struct kernel_lines *lines = data;
+	struct pair *pair = data;
 
-	assert_int_equal(region->example.kernel.outcome, lines->outcome);
-	assert_true(proof_region_contains(region, &region->example.packet));
-	buf_printf(&lines->text, "%s [%s]\n", region->text, region->where);
+	assert_int_equal(region->change, PROOF_NEWLY_DENIED);
+	assert_int_equal(region->example.kernel.outcome, RULESET_PASSED);
+	assert_false(policy_allows(&region->example.policy));
+	/* Of a link without a header no packet speaks. */
+	assert_true(proof_region_contains(region, &region->example.packet) ||
+		    strstr(region->text, "links without a header"));
+	for (size_t i = 0; i < pair->count; i++)
+		if (proof_region_contains(region, &pair->list[i].packet))
+			pair->list[i].found = true;
 	return 0;
 }
 
-static void kernel_holds(const struct ruleset *ruleset, const char *statements,
-			 enum ruleset_outcome outcome, const char *wanted)
+/* Without any rule everything passes, so all is newly denied that the policy does not allow. */
+static void no_rules(void **state)
 {
-	CLEAN struct policy *policy = test_parse_statements(statements);
-	const struct proof_what_if what = {.kernel = ruleset, .new = policy};
-	struct kernel_lines lines = {.text = {.cap = 1 << 20}, .outcome = outcome};
+	struct test_random random = test_random_begin();
+	AUTO_FREE struct pair *pair = calloc(1, sizeof(*pair));
+	CLEANUP(ruleset_freep) struct ruleset *ruleset = new_ruleset();
+	CLEAN struct policy *new = test_parse_statements(
+	    "allow amnesia to 192.0.2.0/24 over tcp\nservice a udp 53 by clearnet for amnesia\n"
+	    "link arp for kernel\n");
+	const struct proof_what_if what = {.kernel = ruleset, .new = new};
 	struct proof_what_if_result result;
 
-	assert_int_equal(proof_what_if(&what, &no_options, add_kernel_line, &lines, &result), 0);
-	assert_string_equal(buf_text(&lines.text), wanted);
-	buf_done(&lines.text);
+	assert_non_null(pair);
+	pair_begin(pair, new, new, &random, 1);
+	assert_int_equal(proof_what_if(&what, &no_options, look_at_kernel, pair, &result), 0);
+	assert_false(result.more);
+	assert_true(pair->count > 1000);
+	for (size_t i = 0; i < pair->count; i++) {
+		struct policy_verdict verdict = policy_evaluate(new, &pair->list[i].packet);
+
+		assert_int_equal(pair->list[i].found, !policy_allows(&verdict));
+	}
+	pair_end(pair);
 }
 
-static void kernel(void **state)
+static int only_not_known(const struct proof_region *region, void *data)
+{
+	struct packet packet = tcp_packet(PACKET_OUTPUT);
+	struct buf *text = data;
+
+	if (region->change == PROOF_NOT_KNOWN) {
+		assert_int_equal(region->example.kernel.outcome, RULESET_UNDECIDED);
+		buf_printf(text, "%s [%s]\n", region->text, region->where);
+		return 0;
+	}
+	assert_false(proof_region_contains(region, &packet));
+	if (region->change == PROOF_NEWLY_ALLOWED)
+		buf_printf(text, "%s [%s]\n", region->text, region->where);
+	return 0;
+}
+
+/* Of what depends on an expression that is not understood nothing is said, whatever the policy
+ * says. */
+static void not_understood(void **state)
+{
+	CLEANUP(ruleset_freep) struct ruleset *ruleset = new_ruleset();
+	CLEAN struct policy *new =
+	    test_parse_statements("allow 1000 to 203.0.113.0/24 over tcp 443, udp 53\n");
+	const struct proof_what_if what = {.kernel = ruleset, .new = new};
+	struct ruleset_table *table =
+	    ruleset_add_table(ruleset, RULESET_INET, "t");
+	AUTO_BUF struct buf text = {.cap = 1 << 16};
+	struct proof_what_if_result result;
+
+	assert_non_null(table);
+	RULE(base_chain(table, "o", NF_INET_LOCAL_OUT, RULESET_DROP), "",
+	     meta(NFT_META_L4PROTO, 0), is(BYTES(IPPROTO_TCP)),
+	     (expr){.kind = RULESET_UNKNOWN, .unknown = {.name = "stranger"}}, accepts());
+	ruleset_sort(ruleset);
+	assert_int_equal(proof_what_if(&what, &no_options, only_not_known, &text, &result), 0);
+	assert_string_equal(
+	    buf_text(&text),
+	    "newly allowed: uid 1000 to 203.0.113.0/24 over udp, port 53 [output]\n"
+	    "newly allowed, loopback: every user and packets without owner over icmp, types 3, 11-12, "
+	    "IPv4 [output]\n"
+	    "newly allowed, loopback: every user and packets without owner over icmpv6, types 1-4, "
+	    "IPv6 [output]\n"
+	    "not known: every user and packets without owner over tcp, IPv4 and IPv6, later fragments "
+	    "too, options in the header or not [output]\n"
+	    "not known, loopback: every user and packets without owner over tcp, later fragments "
+	    "too, options in the header or not [output]\n");
+}
+
+static void not_read(void **state)
 {
 	struct ruleset unread = {.incomplete = true};
-	struct ruleset empty = {0};
 	CLEAN struct policy *policy = test_parse_statements(LAN "lan private open\n");
-	const struct proof_what_if what = {.kernel = &unread, .new = policy};
+	struct proof_what_if what = {.kernel = &unread, .new = policy};
 	struct proof_what_if_result result;
-	int count = 0;
+	int count = -100;
 
 	assert_int_equal(proof_what_if(&what, &no_options, stop, &count, &result), 0);
 	assert_true(result.unknown);
 	assert_int_equal(result.regions, 0);
-	kernel_holds(&empty, "allow amnesia to 0.0.0.0/0 over tcp\n", RULESET_PASSED, "");
+	what.kernel = NULL;
+	assert_int_equal(proof_what_if(&what, &no_options, stop, &count, &result), -EINVAL);
+	assert_int_equal(count, -100);
 }
 
 int main(void)
@@ -489,7 +552,8 @@ int main(void)
 	    cmocka_unit_test(grants),	    cmocka_unit_test(services),
 	    cmocka_unit_test(automap),	    cmocka_unit_test(links),
 	    cmocka_unit_test(random_pairs), cmocka_unit_test(region_left_out),
-	    cmocka_unit_test(caps),	    cmocka_unit_test(kernel),
+	    cmocka_unit_test(caps),	    cmocka_unit_test(no_rules),
+	    cmocka_unit_test(not_understood), cmocka_unit_test(not_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

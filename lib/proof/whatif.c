@@ -8,11 +8,12 @@
  */
 #include "region.h"
 
-#include <linux/if_ether.h>
 #include <netinet/in.h>
 #include <string.h>
 
 #include "difference.h"
+
+#define ECHO_REQUEST 8
 
 /* One kind of change on one path. */
 struct change {
@@ -238,7 +239,11 @@ static void print_where(const struct proof_region *region, struct buf *out)
 
 	for (int path = PACKET_OUTPUT; path < MODEL_PATHS; path++)
 		if (region->paths >> path & 1)
-			buf_printf(out, "%s%s", out->len ? " and " : "", names[path]);
+			buf_printf(out, "%s%s",
+				   out->len == 0	  ? ""
+				   : region->paths >> (path + 1) ? ", "
+								 : " and ",
+				   names[path]);
 }
 
 /* ---- an example of each ---- */
@@ -268,27 +273,39 @@ static diagram prefer_user(struct what_if *w, diagram packets)
 	return packets;
 }
 
-/* What one would like to see: on loopback its addresses, and from outside the answer to a
- * question. */
-static void wish(enum packet_path path, bool loopback, bool ipv6, uint64_t *values)
+/* Both addresses of IPv6 are ::1. */
+static diagram home6(struct diagram_space *space)
 {
-	static const struct packet_address here6 = {.bytes = {[15] = 1}};
-	static const struct packet_address there6 = {.bytes = {0x20, 1, 0xd, 0xb8, [15] = 2}};
-	struct packet packet;
+	diagram home = space_network_is(space, 23, 1);
 
-	space_wishes(path, values);
-	packet = space_packet(path, values);
-	if (!loopback && !ipv6)
-		return;
-	packet.loopback = loopback;
-	packet.source_port = 40000;
-	packet.destination_port = 443;
-	packet.source = packet.destination = packet_address4(INADDR_LOOPBACK);
-	if (ipv6) {
-		packet.ethertype = ETH_P_IPV6;
-		packet.source = packet.destination = loopback ? here6 : there6;
+	for (unsigned at = 8; at < SPACE_NETWORK_BYTES; at++)
+		home = diagram_and(space, home,
+				   space_network_is(space, at, at == 23 || at == 39));
+	return home;
+}
+
+/* What people know: echoes, and on loopback its addresses. */
+static diagram prefer_familiar(struct diagram_space *space, diagram packets)
+{
+	diagram icmp = space_is(space, SPACE_PROTOCOL, IPPROTO_ICMP);
+	diagram echo = space_is(space, SPACE_SOURCE_PORT, ECHO_REQUEST << 8);
+	diagram source = space_is(space, SPACE_SOURCE4, INADDR_LOOPBACK);
+	diagram destination = space_is(space, SPACE_DESTINATION4, INADDR_LOOPBACK);
+	diagram lo = space_flag(space, SPACE_LOOPBACK), ipv4 = space_ipv4(space);
+	diagram other = diagram_and(space, space_ipv6(space), home6(space));
+
+	/* What a packet, as a value, can be: with a right header, over a link that has one. */
+	packets = prefer(space, packets, diagram_not(space, space_bare(space)));
+	packets = prefer(space, packets, space_between(space, SPACE_VERSION_IHL, 0x45, 0x4f));
+	packets = prefer(space, packets, diagram_or(space, echo, diagram_not(space, icmp)));
+	if (diagram_and(space, packets, lo) != DIAGRAM_FALSE) {
+		packets = prefer(space, packets, diagram_and(space, ipv4, destination));
+		packets = prefer(space, packets, diagram_and(space, ipv4, source));
 	}
-	space_from_packet(&packet, values);
+	/* Where it can be IPv4, it is: that is what examples begin with. */
+	return diagram_and(space, packets, ipv4) == DIAGRAM_FALSE
+		   ? prefer(space, packets, other)
+		   : packets;
 }
 
 static int find_example(struct what_if *w, enum packet_path path, diagram packets,
@@ -296,20 +313,18 @@ static int find_example(struct what_if *w, enum packet_path path, diagram packet
 {
 	struct proof_result result = {.example = {.circumstances = {.cap = 4096}}};
 	uint64_t values[DIAGRAM_VARIABLES / 64];
-	bool ipv6;
 	int r;
 
 	packets = prefer(w->space, packets,
 			 diagram_not(w->space, space_later_fragment(w->space)));
 	packets = prefer_user(w, packets);
+	packets = prefer_familiar(w->space, packets);
 	if (w->what->kernel) {
 		r = example_find(&w->model, w->what->new, path, packets, &result);
 		region->example = result.example;
 		return r;
 	}
-	ipv6 = diagram_and(w->space, packets, space_ipv4(w->space)) == DIAGRAM_FALSE &&
-	       diagram_and(w->space, packets, space_ipv6(w->space)) != DIAGRAM_FALSE;
-	wish(path, region->loopback, ipv6, values);
+	space_wishes(path, values);
 	if (!diagram_find(w->space, packets, values, NULL))
 		return -EINVAL;
 	region->example.packet = space_packet(path, values);
@@ -403,6 +418,8 @@ int proof_what_if(const struct proof_what_if *what, const struct proof_options *
 
 	if (!space || !w)
 		return -ENOMEM;
+	if (!what->kernel && !what->old)
+		return -EINVAL;
 	*w = (struct what_if){
 	    .what = what,
 	    .space = space,
