@@ -3,6 +3,7 @@
 #include "difference.h"
 
 #include <netinet/in.h>
+#include <linux/if_ether.h>
 #include <string.h>
 
 #define WORDS (DIAGRAM_VARIABLES / 64)
@@ -43,6 +44,17 @@ static diagram familiar(struct diagram_space *space)
 	return diagram_and(space, home, diagram_or(space, echo, diagram_not(space, icmp)));
 }
 
+/* A raw socket's owner may write a header of any version and length; struct packet has no word for
+ * one that is not IPv4's. */
+#define IPV4_FIRST_LOW	0x45
+#define IPV4_FIRST_HIGH 0x4f
+static diagram sayable_header(struct diagram_space *space)
+{
+	diagram plain = space_between(space, SPACE_VERSION_IHL, IPV4_FIRST_LOW, IPV4_FIRST_HIGH);
+
+	return diagram_or(space, plain, diagram_not(space, space_ipv4(space)));
+}
+
 static void number(struct buf *out, const char *name, uint64_t value)
 {
 	buf_printf(out, "%s%s %llu", out->len ? ", " : "", name, (unsigned long long)value);
@@ -69,8 +81,13 @@ static uint64_t free_value(const struct run_free *one, const uint64_t *values)
 static void tell_circumstances(const struct run *run, const uint64_t *values,
 			       const uint64_t *marks, struct buf *out)
 {
+	uint64_t first = space_get(values, SPACE_VERSION_IHL);
+
 	if (asked_field(marks, SPACE_MARK))
 		number(out, "mark", space_get(values, SPACE_MARK));
+	if (space_get(values, SPACE_ETHERTYPE) == ETH_P_IP && space_get(values, SPACE_VALID) &&
+	    (first < IPV4_FIRST_LOW || first > IPV4_FIRST_HIGH))
+		number(out, "first byte of the IP header", first);
 	if (space_get(values, SPACE_VALID) && asked_field(marks, SPACE_TRANSPORT_LEN) &&
 	    space_get(values, SPACE_TRANSPORT_LEN) < 20)
 		number(out, "bytes after the IP header:", space_get(values, SPACE_TRANSPORT_LEN));
@@ -192,11 +209,23 @@ int example_find(struct model *model, const struct policy *policy, enum packet_p
 	int r;
 
 	packets = prefer(space, packets, model->present);
+	/* What has a route has passed the output hook, if that let it; a frame past the IP stack has
+	 * passed nothing, so that it can be sent for sure. */
+	if (path == PACKET_FRAME)
+		packets = prefer(space, packets,
+				 diagram_not(space, space_flag(space, SPACE_ROUTED)));
 	packets = prefer(space, packets, space_complete(space));
 	packets = prefer(space, packets, space_flag(space, SPACE_VALID));
 	packets = prefer(space, packets,
 			 diagram_not(space, space_later_fragment(space)));
+<<<<<<< HEAD
 	packets = prefer(space, packets, diagram_not(space, space_extended6(space)));
+=======
+	packets = prefer(space, packets, sayable_header(space));
+	packets = prefer(space, packets,
+			 diagram_not(space, diagram_or(space, space_options4(space),
+						       space_extended6(space))));
+>>>>>>> 99801afdd4e06a3840f40e9fb4b2256124d3db04
 	packets = prefer(space, packets, space_is(space, SPACE_CONNECTION, SPACE_NEW));
 	packets = prefer(space, packets, familiar(space));
 	space_wishes(path, values);

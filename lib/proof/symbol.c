@@ -36,7 +36,7 @@ bool run_store(struct run *run, uint8_t reg, const diagram *bits, size_t len)
 bool run_store_number(struct run *run, uint8_t reg, const diagram *bits, size_t width,
 		      bool host_order)
 {
-	diagram bytes[64];
+	diagram bytes[128]; /* a device's name is the longest */
 	size_t len = width / 8;
 
 	if (width % 8 || width == 0 || width > ARRAY_SIZE(bytes))
