@@ -198,6 +198,13 @@ static int note_stranger(struct classes *classes, const struct logged *logged, u
 		return 0;
 	if (!note_read(&packet, logged->data, logged->len))
 		return 0;
+	/* What answers an opening has a request socket, of which the log does not tell whose it is;
+	 * to rules it is the listener's (`meta skuid`). While notes are taken there is one. */
+	if (packet.protocol == IPPROTO_TCP && !packet.owned &&
+	    (packet.tcp_flags & PACKET_TCP_SYN) && (packet.tcp_flags & PACKET_TCP_ACK)) {
+		packet.owned = true;
+		packet.uid = CLASSES_PROXY_USER;
+	}
 	return note_add(&classes->notes, &packet,
 			(sight & (SIGHT_OUTPUT_AFTER | SIGHT_EGRESS_AFTER)) != 0);
 }

@@ -40,7 +40,7 @@ MADE = {
     "tcp fin,ack unowned, output: passed",
     "tcp rst unowned, output: blocked",  # data for a connection that was closed
     "tcp rst,ack owned, output: passed",  # closed without having read all
-    "tcp syn,ack unowned, output on lo: passed",
+    "tcp syn,ack owned, output on lo: passed",  # by the listener
     "tcp rst,ack unowned, output on lo: passed",
     "icmp type 3 unowned, output on lo: passed",
     "igmp unowned, output: blocked",
