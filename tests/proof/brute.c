@@ -7,6 +7,7 @@
  * frames that came through the IP stack, but are labelled as other than they are.
  */
 #include "brute-internal.h"
+#include "circle.h"
 
 #include <linux/if_ether.h>
 #include <linux/netfilter/nf_tables.h>
@@ -414,11 +415,16 @@ int brute_compare(const struct policy *policy, const struct ruleset *ruleset, si
 	struct comparison comparison = {policy, ruleset, &result,
 					packets_max ? packets_max : BRUTE_PACKETS_MAX};
 	const char *opaque = NULL, *why = NULL;
-	int r = each(policy, ruleset, compare, &comparison, &opaque);
+	bool circle = false;
+	int r = circle_find(ruleset, &circle);
 
+	if (r == 0 && !circle)
+		r = each(policy, ruleset, compare, &comparison, &opaque);
 	if (r == -ENOMEM)
 		return r;
-	if (r == STOP)
+	if (circle)
+		why = "the rules lead in a circle";
+	else if (r == STOP)
 		result.answer = BRUTE_DIFFER;
 	else if (r == TOO_MANY)
 		why = "too many packets";

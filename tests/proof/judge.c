@@ -96,8 +96,8 @@ static void tell(struct buf *detail, const struct packet *packet,
 }
 
 static const char *const fault_words[] = {
-    [PROOF_NO_FAULT] = "no fault",   [PROOF_LEAK] = "leak",	    [PROOF_REWRITES] = "rewrites",
-    [PROOF_BLOCKS] = "blocks",	     [PROOF_MANNER] = "manner",   [PROOF_PROXIES] = "proxies",
+    [PROOF_NO_FAULT] = "no fault", [PROOF_LEAK] = "leak",     [PROOF_REWRITES] = "rewrites",
+    [PROOF_BLOCKS] = "blocks",     [PROOF_MANNER] = "manner", [PROOF_PROXIES] = "proxies",
 };
 
 bool judge_example(const struct policy *policy, const struct ruleset *ruleset,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The walk: tables, chains, rules. */
+#include "circle.h"
 #include "mutate-internal.h"
 
 #include <limits.h>
@@ -39,10 +40,15 @@ void mutate_fail(struct mutate *m, struct ruleset *copy)
 void mutate_end(struct mutate *m, struct ruleset *copy, const char *kind, const char *format, ...)
 {
 	char what[256], text[600];
+	bool circle = false;
 	va_list args;
+	int r;
 
 	ruleset_sort(copy);
-	if (!mutate_equal(m->original, copy)) {
+	r = circle_find(copy, &circle);
+	if (r < 0) {
+		m->end = r;
+	} else if (!circle && !mutate_equal(m->original, copy)) {
 		va_start(args, format);
 		vsnprintf(what, sizeof(what), format, args);
 		va_end(args);
