@@ -58,6 +58,9 @@ _PEER = [
     f"link set {names.MARKER_DEVICES[1]} addrgenmode none up",
 ]
 
+# Sequence numbers of lethe-send's are its packets' own; connection tracking is not to mind.
+_LIBERAL = Path("/proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal")
+
 _names = itertools.count()
 
 
@@ -207,6 +210,18 @@ class Wire:
         sight.answer = _answer(outside + local, spec, number)
         sight.words = self.tell(sight.loopback if spec.local else sight.outside)
         return sight
+
+    def converse(self, opener: Spec) -> None:
+        """Have @opener answered by the neighbour, so that whoever tracks connections takes it and
+        what follows for one. Whether it leaves is up to the rules."""
+        if netns.run_in(self.host, _LIBERAL.exists):
+            netns.write_sysctls(self.host, {str(_LIBERAL.relative_to("/proc/sys/net")): "1"})
+        self.send(opener)
+        back = {"src": opener["dst"], "dst": opener["src"], "owner": None, "routed": None,
+                "sport": opener.get("dport"), "dport": opener.get("sport")}  # fmt: skip
+        answer = opener.but(**back)
+        answer.path = "input"
+        self.send(answer.but(flags="0x12") if opener.number("proto") == TCP else answer)
 
     def tell(self, frames: list[Frame]) -> list[str]:
         text = "".join(frame.data.hex() + "\n" for frame in frames)
