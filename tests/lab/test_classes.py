@@ -34,7 +34,7 @@ NEVER = {
     "nobody may ask for this answer",
 }
 
-# What the kernel makes by itself, and what becomes of it where the LAN and the Internet are reached.
+# What the kernel makes by itself, and what becomes of it where LAN and Internet are reached.
 MADE = {
     "tcp none,ack unowned, output: passed",  # of a closed socket: what was queued
     "tcp fin,ack unowned, output: passed",
@@ -100,9 +100,9 @@ def test_policy_model_and_kernel_agree_on_every_class(
     result = enforced(name).send(policies[name])
     told = result.told
     with capsys.disabled():
-        print(f"\n    {name}: {told['sent']:,} of {told['classes']:,} classes sent: "
-              + ", ".join(f"{path} {told['paths'][path]['sent']:,}" for path in PATHS)
-              + f"; {told['answered']:,} refusals seen; {told['disagreements']}", end="")  # fmt: skip
+        sent = ", ".join(f"{path} {told['paths'][path]['sent']:,}" for path in PATHS)
+        print(f"\n    {name}: {told['sent']:,} of {told['classes']:,} classes sent: {sent}; "
+              f"{told['answered']:,} refusals seen; {told['disagreements']}", end="")  # fmt: skip
     assert set(told["disagreements"].values()) == {0}, result.said
     assert result.exit == 0
     unsent = {reason: count for reason, count in told["unsent"].items() if count}
