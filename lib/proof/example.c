@@ -218,14 +218,10 @@ int example_find(struct model *model, const struct policy *policy, enum packet_p
 	packets = prefer(space, packets, space_flag(space, SPACE_VALID));
 	packets = prefer(space, packets,
 			 diagram_not(space, space_later_fragment(space)));
-<<<<<<< HEAD
-	packets = prefer(space, packets, diagram_not(space, space_extended6(space)));
-=======
 	packets = prefer(space, packets, sayable_header(space));
 	packets = prefer(space, packets,
 			 diagram_not(space, diagram_or(space, space_options4(space),
 						       space_extended6(space))));
->>>>>>> 99801afdd4e06a3840f40e9fb4b2256124d3db04
 	packets = prefer(space, packets, space_is(space, SPACE_CONNECTION, SPACE_NEW));
 	packets = prefer(space, packets, familiar(space));
 	space_wishes(path, values);

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#define TRIES	   10
+#define TRIES      10
 #define TABLES_MAX 4
 
 typedef int send_fn(struct classes *classes, uint32_t number);
@@ -34,12 +34,12 @@ static int add_specimen(const struct packet *packet, void *data)
 		classes->room = room;
 	}
 	classes->specimens[classes->count++] = (struct specimen){
-		.packet = *packet,
-		.wanted = verdict.action,
-		.wanted_port = verdict.proxy_port,
-		.modelled = result.outcome,
-		.modelled_port = result.proxy_port,
-		.unsent = UNSENT_PENDING,
+	    .packet = *packet,
+	    .wanted = verdict.action,
+	    .wanted_port = verdict.proxy_port,
+	    .modelled = result.outcome,
+	    .modelled_port = result.proxy_port,
+	    .unsent = UNSENT_PENDING,
 	};
 	return 0;
 }
@@ -57,7 +57,7 @@ static int hold(struct classes *classes)
 			return -E2BIG;
 		tables[count++] = classes->ruleset->tables[i];
 	}
-	classes->held = (struct ruleset){ .tables = tables, .table_count = count };
+	classes->held = (struct ruleset){.tables = tables, .table_count = count};
 	return count ? 0 : -ENOENT;
 }
 
@@ -90,16 +90,16 @@ static struct ruleset only(const struct classes *classes, enum ruleset_family fa
 		if (classes->held.tables[i].family != family)
 			continue;
 		*table = classes->held.tables[i];
-		return (struct ruleset){ .tables = table, .table_count = 1 };
+		return (struct ruleset){.tables = table, .table_count = 1};
 	}
-	return (struct ruleset){ 0 };
+	return (struct ruleset){0};
 }
 
 static int transact(struct classes *classes, const struct ruleset *ruleset, bool remove)
 {
-	const struct nf_batch_options options = { 0 };
-	AUTO_BUF struct buf batch = { .cap = NF_BATCH_MAX };
-	struct diag diag = { 0 };
+	const struct nf_batch_options options = {0};
+	AUTO_BUF struct buf batch = {.cap = NF_BATCH_MAX};
+	struct diag diag = {0};
 	int r;
 
 	if (ruleset->table_count == 0)
@@ -126,7 +126,7 @@ static int leave_input(struct classes *classes)
 {
 	CLEANUP(ruleset_freep) struct ruleset *again = NULL;
 	AUTO_FREE struct ruleset_chain *chains = NULL;
-	AUTO_BUF struct buf difference = { .cap = 1024 };
+	AUTO_BUF struct buf difference = {.cap = 1024};
 	const struct ruleset_table *found;
 	struct ruleset_table table;
 	struct ruleset host = only(classes, RULESET_INET, &table);
@@ -171,7 +171,7 @@ static int send_all(struct classes *classes, pick_fn *pick, int kind, send_fn *s
 			continue;
 		r = send(classes, i);
 		if (r < 0) {
-			AUTO_BUF struct buf text = { .cap = 1024 };
+			AUTO_BUF struct buf text = {.cap = 1024};
 
 			packet_print(&specimen->packet, &text);
 			fprintf(stderr, "lethe-classes: cannot send %s\n", buf_text(&text));
@@ -223,24 +223,24 @@ static bool find_question(const struct classes *classes, const struct packet *an
 	const struct policy *policy = classes->policy;
 
 	*question = (struct packet){
-		.path = PACKET_OUTPUT,
-		.ethertype = answer->ethertype,
-		.owned = true,
-		.routed = true,
-		.protocol = answer->protocol,
-		.source = answer->destination,
-		.destination = answer->source,
-		.source_port = answer->destination_port,
-		.destination_port = answer->source_port,
-		.icmp_type = answer->protocol == IPPROTO_ICMP ? 8 : 0,
-		.icmp_id = answer->icmp_id,
+	    .path = PACKET_OUTPUT,
+	    .ethertype = answer->ethertype,
+	    .owned = true,
+	    .routed = true,
+	    .protocol = answer->protocol,
+	    .source = answer->destination,
+	    .destination = answer->source,
+	    .source_port = answer->destination_port,
+	    .destination_port = answer->source_port,
+	    .icmp_type = answer->protocol == IPPROTO_ICMP ? 8 : 0,
+	    .icmp_id = answer->icmp_id,
 	};
 	if (answer->ethertype != ETH_P_IP)
 		return false;
 	for (size_t i = 0; i <= policy->network_count; i++) {
 		if (i > 0)
 			question->destination =
-				packet_address4(policy->networks[i - 1].ranges[0].low + 50);
+			    packet_address4(policy->networks[i - 1].ranges[0].low + 50);
 		for (size_t j = 0; j < policy->user_count; j++) {
 			struct policy_verdict verdict;
 
@@ -272,7 +272,7 @@ static int send_answer(struct classes *classes, uint32_t number)
 static int with_sockets(struct classes *classes, bool loopback, enum packet_socket kind,
 			pick_fn *pick, send_fn *send)
 {
-	struct sockets sockets = { 0 };
+	struct sockets sockets = {0};
 	int r = sockets_open(classes, loopback, kind, &sockets);
 
 	if (r == 0)
@@ -281,7 +281,8 @@ static int with_sockets(struct classes *classes, bool loopback, enum packet_sock
 	return r;
 }
 
-/* What arrives comes first, because what is sent later is remembered, and answers to it are let in. */
+/* What arrives comes first, because what is sent later is remembered, and answers to it are let in.
+ */
 static int send_whole(struct classes *classes)
 {
 	int r = 0;
@@ -325,9 +326,9 @@ struct options {
 
 static int prepare(struct classes *classes, const struct options *options)
 {
-	const struct policy_options policy_options = { .passwd = options->passwd };
+	const struct policy_options policy_options = {.passwd = options->passwd};
 	struct rlimit descriptors;
-	struct diag diag = { 0 };
+	struct diag diag = {0};
 	cpu_set_t one;
 	int r;
 
@@ -400,12 +401,9 @@ static int parse_options(int argc, char **argv, struct options *options)
 {
 	enum { PASSWD = 256, PEER, FORGET };
 	static const struct option names[] = {
-		{ "policy", required_argument, NULL, 'p' },
-		{ "passwd", required_argument, NULL, PASSWD },
-		{ "peer", required_argument, NULL, PEER },
-		{ "forget", required_argument, NULL, FORGET },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 },
+	    {"policy", required_argument, NULL, 'p'}, {"passwd", required_argument, NULL, PASSWD},
+	    {"peer", required_argument, NULL, PEER},  {"forget", required_argument, NULL, FORGET},
+	    {"help", no_argument, NULL, 'h'},         {0},
 	};
 	int c;
 
@@ -435,8 +433,8 @@ static int parse_options(int argc, char **argv, struct options *options)
 
 int main(int argc, char **argv)
 {
-	struct options options = { 0 };
-	struct classes classes = { 0 };
+	struct options options = {0};
+	struct classes classes = {0};
 	int r = parse_options(argc, argv, &options);
 
 	if (r != 0) {

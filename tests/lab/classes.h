@@ -2,8 +2,8 @@
 /*
  * lethe-classes: a real packet for every class of a policy, and what the kernel did with it.
  *
- * Each class is a specimen. It is sent, what is seen of it is gathered (classes_watch.c), and in the
- * end that is compared with what the policy says and with what the rules' model says
+ * Each class is a specimen. It is sent, what is seen of it is gathered (classes_watch.c), and in
+ * the end that is compared with what the policy says and with what the rules' model says
  * (classes_judge.c). The number of the specimen travels in the packet, in the last eight bytes;
  * in a TCP segment also in both sequence numbers, by which the kernel's reset names it.
  *
@@ -20,15 +20,15 @@
 #include <policy/policy.h>
 #include <ruleset/ruleset.h>
 
-#define CLASSES_TABLE	   "lethe"
-#define CLASSES_BATCH	   128 /* specimens between two looks at what was seen */
+#define CLASSES_TABLE      "lethe"
+#define CLASSES_BATCH      128   /* specimens between two looks at what was seen */
 #define CLASSES_PROXY_USER 64999 /* opens the transparent proxy's socket, and nothing else */
 #define CLASSES_NO_NUMBER  UINT32_MAX
 
 /* Marks of packets, for the routes of labkit/classes.py and the copies of fixtures/witness.nft. */
-#define MARK_COPY	7 /* to be replaced by a copy without an owner, to eth0 */
+#define MARK_COPY       7 /* to be replaced by a copy without an owner, to eth0 */
 #define MARK_COPY_LOCAL 8 /* the same, to lo */
-#define MARK_LOCAL	9 /* answers to it stay on lo */
+#define MARK_LOCAL      9 /* answers to it stay on lo */
 
 /* What was seen of a specimen. */
 enum sight {
@@ -44,19 +44,20 @@ enum sight {
 	SIGHT_RESET = 1 << 9,  /* a TCP reset answered it */
 	SIGHT_ERROR = 1 << 10, /* an ICMP error did */
 	SIGHT_PROXY = 1 << 11, /* given to the transparent proxy's socket, and let in */
-	SIGHT_OWNER = 1 << 12, /* had another owner than its class says, or one where it says none */
+	SIGHT_OWNER =
+	    1 << 12, /* had another owner than its class says, or one where it says none */
 };
 
 /* Why a class was not sent. */
 enum unsent {
 	UNSENT_NOT = 0,
-	UNSENT_PENDING,	   /* its turn has not come; never in a report without a mistake */
-	UNSENT_LABEL,	   /* AF_PACKET puts the header's ethertype in the place of a label of 0 */
-	UNSENT_PORT,	   /* port 0 means any, so that no socket has it */
-	UNSENT_MAPPED,	   /* no IPv6 socket has an address of IPv4 */
-	UNSENT_GROUP,	   /* no TCP socket is bound to an IPv6 group */
-	UNSENT_QUESTION,   /* an answer to what nobody may ask */
-	UNSENT_UNREACHED,  /* the kernel dropped it before the hook */
+	UNSENT_PENDING,   /* its turn has not come; never in a report without a mistake */
+	UNSENT_LABEL,     /* AF_PACKET puts the header's ethertype in the place of a label of 0 */
+	UNSENT_PORT,      /* port 0 means any, so that no socket has it */
+	UNSENT_MAPPED,    /* no IPv6 socket has an address of IPv4 */
+	UNSENT_GROUP,     /* no TCP socket is bound to an IPv6 group */
+	UNSENT_QUESTION,  /* an answer to what nobody may ask */
+	UNSENT_UNREACHED, /* the kernel dropped it before the hook */
 	UNSENT_REASONS,
 };
 
@@ -88,25 +89,26 @@ struct classes {
 	struct policy *policy;
 	struct nf_socket *nf;
 	struct ruleset *ruleset; /* as read back, everything */
-	struct ruleset held;	 /* Lethe's tables of it; borrowed */
+	struct ruleset held;     /* Lethe's tables of it; borrowed */
 	struct specimen *specimens;
 	size_t count, room;
 	struct watch *watch;
 	struct senders *senders;
 	uint16_t proxy_port; /* 0: the policy has none */
-	bool noting;	     /* is what has no number noted? All rules must be loaded */
+	bool noting;         /* is what has no number noted? All rules must be loaded */
 	bool connecting;     /* no specimen is on its way, connections are */
 	struct notes notes;
-	size_t proxied; /* connections that the transparent proxy was given */
+	size_t proxied;       /* connections that the transparent proxy was given */
+	size_t failed_scenes; /* connections and the like that the policy allows, and failed */
 };
 
 /* ---- classes_build.c ---- */
-#define BUILT_MAX 192
+#define BUILT_MAX  192
 #define BUILT_LINK 14
 
 struct built {
 	uint8_t bytes[BUILT_LINK + BUILT_MAX]; /* an Ethernet header, then the packet */
-	size_t len;			       /* of the packet */
+	size_t len;                            /* of the packet */
 };
 
 /* The real packet: headers as the class says, a valid checksum, the number @number. */

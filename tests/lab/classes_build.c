@@ -11,8 +11,8 @@
 #include <string.h>
 
 #define TRAILER_LEN 8
-#define IP4_LEN	    20
-#define IP6_LEN	    40
+#define IP4_LEN     20
+#define IP6_LEN     40
 #ifndef IPPROTO_DCCP
 #define IPPROTO_DCCP 33
 #endif
@@ -24,9 +24,9 @@
 /* The longest ICMP message that is a specimen, from the ICMP header on. */
 #define ICMP_OWN_LEN (8 + TRAILER_LEN)
 
-/* Where the kernel takes these bytes for an IPv6 extension header, it is one that reaches beyond the
- * packet: a chain of such headers must not end in some protocol. */
-static const uint8_t magic[4] = { 0x00, 0xff, 0xd1, 0xc7 };
+/* Where the kernel takes these bytes for an IPv6 extension header, it is one that reaches beyond
+ * the packet: a chain of such headers must not end in some protocol. */
+static const uint8_t magic[4] = {0x00, 0xff, 0xd1, 0xc7};
 
 static void put16(uint8_t *at, uint32_t value)
 {

@@ -8,7 +8,7 @@
 
 #include <base/json.h>
 
-#define SHOWN_MAX 20 /* disagreements that are printed, of each kind */
+#define SHOWN_MAX 20 /* disagreements that are printed, of each kind and path */
 #define KINDS_MAX 256
 #define KIND_LEN  96
 
@@ -26,25 +26,35 @@ struct verdict {
 	const char *mistake; /* the witnesses contradict each other; or NULL */
 };
 
+/* With what the kernel disagrees. */
+enum party {
+	PARTY_POLICY,
+	PARTY_RULES,
+	PARTY_WITNESS, /* another who saw it */
+	PARTY_NONE,    /* not a disagreement: not sent */
+	PARTIES,
+};
+
 struct tally {
 	const struct classes *classes;
 	size_t of[PACKET_FORWARD + 1], sent[PACKET_FORWARD + 1];
 	size_t passed[PACKET_FORWARD + 1];
 	size_t unsent[UNSENT_REASONS];
 	size_t answered; /* refusals that were seen as such */
-	size_t policy, rules, witness; /* disagreements */
+	size_t disagreements[PARTIES];
+	size_t shown[PARTIES][PACKET_FORWARD + 1];
 };
 
-static const char *const paths[] = { "", "output", "frame", "input", "forward" };
+static const char *const paths[] = {"", "output", "frame", "input", "forward"};
 
 static const char *const reasons[UNSENT_REASONS] = {
-	[UNSENT_PENDING] = "its turn did not come",
-	[UNSENT_LABEL] = "a label of 0 is replaced by the header's",
-	[UNSENT_PORT] = "no socket has port 0",
-	[UNSENT_MAPPED] = "no IPv6 socket has an address of IPv4",
-	[UNSENT_GROUP] = "no TCP socket has the address of a group",
-	[UNSENT_QUESTION] = "nobody may ask for this answer",
-	[UNSENT_UNREACHED] = "the kernel drops it before the hook",
+    [UNSENT_PENDING] = "its turn did not come",
+    [UNSENT_LABEL] = "a label of 0 is replaced by the header's",
+    [UNSENT_PORT] = "no socket has port 0",
+    [UNSENT_MAPPED] = "no IPv6 socket has an address of IPv4",
+    [UNSENT_GROUP] = "no TCP socket has the address of a group",
+    [UNSENT_QUESTION] = "nobody may ask for this answer",
+    [UNSENT_UNREACHED] = "the kernel drops it before the hook",
 };
 
 static bool saw(const struct specimen *specimen, uint32_t sight)
@@ -79,7 +89,8 @@ static void judged_at(const struct packet *packet, uint32_t *ret_before, uint32_
 /* What left by eth0 must have come out there, and nothing else may have. */
 static const char *peer_mistake(const struct specimen *specimen)
 {
-	bool leaves = specimen->packet.path == PACKET_FRAME || specimen->packet.path == PACKET_OUTPUT;
+	bool leaves =
+	    specimen->packet.path == PACKET_FRAME || specimen->packet.path == PACKET_OUTPUT;
 	bool out = saw(specimen, SIGHT_EGRESS_AFTER) && !specimen->packet.loopback && leaves;
 
 	if (specimen->packet.path == PACKET_FORWARD)
@@ -109,7 +120,7 @@ static const char *error_mistake(const struct specimen *specimen, bool passed)
 
 static struct verdict observe(const struct specimen *specimen)
 {
-	struct verdict verdict = { OBSERVED_BLOCKED, NULL };
+	struct verdict verdict = {OBSERVED_BLOCKED, NULL};
 	uint32_t before, after;
 	bool passed;
 
@@ -139,7 +150,7 @@ static bool is_group(const struct packet *packet, const struct packet_address *a
 
 static bool is_mapped(const struct packet *packet)
 {
-	static const uint8_t prefix[12] = { [10] = 0xff, [11] = 0xff };
+	static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
 
 	return packet->ethertype == ETH_P_IPV6 &&
 	       memcmp(packet->destination.bytes, prefix, sizeof(prefix)) == 0;
@@ -221,44 +232,46 @@ static bool of_rules(enum ruleset_outcome outcome, enum observed *ret_observed)
 	return false;
 }
 
-static void show(const struct specimen *specimen, const char *who, const char *said,
-		 enum observed observed)
+static void disagree(struct tally *tally, enum party party, const struct specimen *specimen,
+		     const char *said, enum observed observed)
 {
-	static const char *const words[] = { "blocked", "reset", "refused by an ICMP error",
-					     "passed", "proxied" };
-	AUTO_BUF struct buf text = { .cap = 1024 };
+	static const char *const parties[] = {"policy", "rules", "witnesses", "unsent"};
+	static const char *const words[] = {"blocked", "reset", "refused by an ICMP error",
+					    "passed", "proxied"};
+	AUTO_BUF struct buf text = {.cap = 1024};
 
+	tally->disagreements[party]++;
+	if (tally->shown[party][specimen->packet.path]++ >= SHOWN_MAX)
+		return;
 	packet_print(&specimen->packet, &text);
-	fprintf(stderr, "%s: %s: %s; the kernel: %s (seen %#x, error %d, socket %d)\n", who,
-		buf_text(&text), said, words[observed], specimen->seen, -specimen->error,
-		(int)specimen->packet.socket);
+	fprintf(stderr, "%s: %s: %s; the kernel: %s (seen %#x, error %d, socket %d)\n",
+		parties[party], buf_text(&text), said, words[observed], specimen->seen,
+		-specimen->error, (int)specimen->packet.socket);
 }
 
 static void judge_one(struct tally *tally, const struct specimen *specimen)
 {
-	static const char *const actions[] = { "drop", "reset", "unreachable", "accept", "proxy" };
-	static const char *const outcomes[] = { "undecided",   "dropped", "reset",
-						"unreachable", "passed",  "proxied" };
+	static const char *const actions[] = {"drop", "reset", "unreachable", "accept", "proxy"};
+	static const char *const outcomes[] = {"undecided",   "dropped", "reset",
+					       "unreachable", "passed",  "proxied"};
 	const struct packet *packet = &specimen->packet;
 	struct verdict verdict = observe(specimen);
+	uint16_t proxy = verdict.observed == OBSERVED_PROXIED ? tally->classes->proxy_port : 0;
 	enum observed modelled;
 
 	tally->sent[packet->path]++;
 	tally->passed[packet->path] += verdict.observed >= OBSERVED_PASSED;
 	tally->answered += verdict.observed == OBSERVED_RESET || verdict.observed == OBSERVED_ERROR;
-	if (verdict.mistake && tally->witness++ < SHOWN_MAX)
-		show(specimen, "witnesses", verdict.mistake, verdict.observed);
-	if ((!same(packet, verdict.observed, of_policy(specimen->wanted)) ||
-	     specimen->wanted_port != (specimen->wanted == POLICY_PROXY
-					       ? tally->classes->proxy_port : 0)) &&
-	    tally->policy++ < SHOWN_MAX)
-		show(specimen, "policy", actions[specimen->wanted], verdict.observed);
-	if ((!of_rules(specimen->modelled, &modelled) ||
-	     !same(packet, verdict.observed, modelled) ||
-	     specimen->modelled_port != (specimen->modelled == RULESET_PROXIED
-						 ? tally->classes->proxy_port : 0)) &&
-	    tally->rules++ < SHOWN_MAX)
-		show(specimen, "rules", outcomes[specimen->modelled], verdict.observed);
+	if (verdict.mistake)
+		disagree(tally, PARTY_WITNESS, specimen, verdict.mistake, verdict.observed);
+	if (!same(packet, verdict.observed, of_policy(specimen->wanted)) ||
+	    specimen->wanted_port != proxy)
+		disagree(tally, PARTY_POLICY, specimen, actions[specimen->wanted],
+			 verdict.observed);
+	if (!of_rules(specimen->modelled, &modelled) || !same(packet, verdict.observed, modelled) ||
+	    specimen->modelled_port != proxy)
+		disagree(tally, PARTY_RULES, specimen, outcomes[specimen->modelled],
+			 verdict.observed);
 }
 
 static void tally_specimen(struct tally *tally, const struct specimen *specimen)
@@ -276,10 +289,11 @@ static void tally_specimen(struct tally *tally, const struct specimen *specimen)
 	}
 	tally->unsent[unsent]++;
 	/* Passed by the hook without having come to it? */
-	if (saw(specimen, after | SIGHT_PEER) && tally->witness++ < SHOWN_MAX)
-		show(specimen, "witnesses", "it was not to be seen there", OBSERVED_PASSED);
-	if (unsent == UNSENT_UNREACHED && tally->unsent[unsent] <= SHOWN_MAX)
-		show(specimen, "unsent", reasons[unsent], OBSERVED_BLOCKED);
+	if (saw(specimen, after | SIGHT_PEER))
+		disagree(tally, PARTY_WITNESS, specimen, "it was not to be seen there",
+			 OBSERVED_PASSED);
+	if (unsent == UNSENT_UNREACHED || unsent == UNSENT_PENDING)
+		disagree(tally, PARTY_NONE, specimen, reasons[unsent], OBSERVED_BLOCKED);
 }
 
 /* What the kernel or a connection made: is it let through, and should it be? */
@@ -288,18 +302,18 @@ static void judge_note(struct tally *tally, const struct note *note)
 	const struct classes *classes = tally->classes;
 	struct policy_verdict verdict = policy_evaluate(classes->policy, &note->packet);
 	struct ruleset_result result = ruleset_evaluate(&classes->held, &note->packet);
-	struct specimen specimen = { .packet = note->packet };
+	struct specimen specimen = {.packet = note->packet};
 	enum observed observed = note->after ? OBSERVED_PASSED : OBSERVED_BLOCKED;
 	enum observed modelled;
 
-	if (note->after && note->after != note->before && tally->witness++ < SHOWN_MAX)
-		show(&specimen, "witnesses", "some passed and some did not", observed);
-	if (policy_allows(&verdict) != (note->after > 0) && tally->policy++ < SHOWN_MAX)
-		show(&specimen, "policy", verdict.reason, observed);
-	if ((!of_rules(result.outcome, &modelled) ||
-	     (modelled >= OBSERVED_PASSED) != (note->after > 0)) &&
-	    tally->rules++ < SHOWN_MAX)
-		show(&specimen, "rules", result.reason ? result.reason : "otherwise", observed);
+	if (note->after && note->after != note->before)
+		disagree(tally, PARTY_WITNESS, &specimen, "some passed and some did not", observed);
+	if (policy_allows(&verdict) != (note->after > 0))
+		disagree(tally, PARTY_POLICY, &specimen, verdict.reason, observed);
+	if (!of_rules(result.outcome, &modelled) ||
+	    (modelled >= OBSERVED_PASSED) != (note->after > 0))
+		disagree(tally, PARTY_RULES, &specimen, result.reason ? result.reason : "otherwise",
+			 observed);
 }
 
 /* The kinds of notes, each once: they are sorted by packet, not by kind. */
@@ -310,7 +324,7 @@ static void report_notes(const struct notes *notes, struct json *json)
 
 	json_array_begin(json, "made");
 	for (size_t i = 0; i < notes->count; i++) {
-		AUTO_BUF struct buf kind = { .cap = KIND_LEN };
+		AUTO_BUF struct buf kind = {.cap = KIND_LEN};
 		size_t j = 0;
 
 		note_print(&notes->notes[i], &kind);
@@ -326,8 +340,8 @@ static void report_notes(const struct notes *notes, struct json *json)
 
 static int report(const struct tally *tally)
 {
-	AUTO_BUF struct buf out = { .cap = 65536 };
-	struct json json = { .out = &out };
+	AUTO_BUF struct buf out = {.cap = 65536};
+	struct json json = {.out = &out};
 	size_t sent = 0;
 	int r;
 
@@ -354,9 +368,10 @@ static int report(const struct tally *tally)
 	json_number(&json, "noted", (int64_t)tally->classes->notes.count);
 	report_notes(&tally->classes->notes, &json);
 	json_object_begin(&json, "disagreements");
-	json_number(&json, "policy", (int64_t)tally->policy);
-	json_number(&json, "rules", (int64_t)tally->rules);
-	json_number(&json, "witnesses", (int64_t)tally->witness);
+	json_number(&json, "policy", (int64_t)tally->disagreements[PARTY_POLICY]);
+	json_number(&json, "rules", (int64_t)tally->disagreements[PARTY_RULES]);
+	json_number(&json, "witnesses", (int64_t)tally->disagreements[PARTY_WITNESS]);
+	json_number(&json, "scenes", (int64_t)tally->classes->failed_scenes);
 	json_object_end(&json);
 	json_object_end(&json);
 	r = buf_finish(&out);
@@ -367,7 +382,7 @@ static int report(const struct tally *tally)
 
 int judge(struct classes *classes)
 {
-	struct tally tally = { .classes = classes };
+	struct tally tally = {.classes = classes};
 	int r;
 
 	for (size_t i = 0; i < classes->count; i++)
@@ -378,6 +393,7 @@ int judge(struct classes *classes)
 	r = report(&tally);
 	if (r < 0)
 		return r;
-	return !tally.policy && !tally.rules && !tally.witness &&
+	return !tally.disagreements[PARTY_POLICY] && !tally.disagreements[PARTY_RULES] &&
+	       !tally.disagreements[PARTY_WITNESS] && !classes->failed_scenes &&
 	       !tally.unsent[UNSENT_PENDING];
 }

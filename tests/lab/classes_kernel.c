@@ -16,18 +16,17 @@
 #include <sys/fsuid.h>
 #include <sys/socket.h>
 
-#define SERVER	     0xc6336450 /* 198.51.100.80, which the peer has */
-#define NEIGHBOUR    0xc0a80137 /* on the LAN; nobody has it */
-#define SERVER_PORT  443
-#define WAIT_MS	     20000
-#define SMALL	     4096 /* bytes of a socket's buffers */
-#define QUEUED_MAX   (8u << 20)
+#define SERVER      0xc6336450 /* 198.51.100.80, which the peer has */
+#define NEIGHBOUR   0xc0a80137 /* on the LAN; nobody has it */
+#define SERVER_PORT 443
+#define WAIT_MS     10000
+#define SMALL       4096 /* bytes of a socket's buffers */
+#define QUEUED_MAX  (8u << 20)
 
 static struct sockaddr_in address(uint32_t host_order, uint16_t port)
 {
-	return (struct sockaddr_in){ .sin_family = AF_INET,
-				     .sin_port = htons(port),
-				     .sin_addr.s_addr = htonl(host_order) };
+	return (struct sockaddr_in){
+	    .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(host_order)};
 }
 
 /* The first user who may send this, or false. */
@@ -58,7 +57,7 @@ static int socket_as(uint32_t uid, int type)
 /* Returns 0 when the descriptor is ready, -ETIMEDOUT or -errno. */
 static int ready(int fd, short events)
 {
-	struct pollfd poll_fd = { .fd = fd, .events = events };
+	struct pollfd poll_fd = {.fd = fd, .events = events};
 	int got = poll(&poll_fd, 1, WAIT_MS);
 
 	if (got < 0)
@@ -81,7 +80,7 @@ static int listen_at(int fd, uint32_t host_order, uint16_t port)
 static int connect_to(int fd, uint32_t host_order, uint16_t port)
 {
 	const struct sockaddr_in to = address(host_order, port);
-	const struct timeval limit = { .tv_sec = WAIT_MS / 1000 };
+	const struct timeval limit = {.tv_sec = WAIT_MS / 1000};
 
 	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0 ||
 	    connect(fd, (const struct sockaddr *)&to, sizeof(to)) < 0)
@@ -160,7 +159,7 @@ static int pair_open(const struct classes *classes, int listener, uint32_t uid, 
  * the other end's FIN. */
 static int orphan(struct classes *classes, int listener, uint32_t uid)
 {
-	CLEANUP(pair_done) struct pair pair = { -EBADF, -EBADF };
+	CLEANUP(pair_done) struct pair pair = {-EBADF, -EBADF};
 	int r = pair_open(classes, listener, uid, &pair);
 
 	if (r == 0)
@@ -179,7 +178,7 @@ static int orphan(struct classes *classes, int listener, uint32_t uid)
 /* Data for a connection that was closed is answered by a reset, which nobody owns. */
 static int late_data(struct classes *classes, int listener, uint32_t uid)
 {
-	CLEANUP(pair_done) struct pair pair = { -EBADF, -EBADF };
+	CLEANUP(pair_done) struct pair pair = {-EBADF, -EBADF};
 	int r = pair_open(classes, listener, uid, &pair);
 
 	if (r == 0) {
@@ -194,7 +193,7 @@ static int late_data(struct classes *classes, int listener, uint32_t uid)
 /* One who closes without having read all resets the connection himself. */
 static int unread_data(struct classes *classes, int listener, uint32_t uid)
 {
-	CLEANUP(pair_done) struct pair pair = { -EBADF, -EBADF };
+	CLEANUP(pair_done) struct pair pair = {-EBADF, -EBADF};
 	int r = pair_open(classes, listener, uid, &pair);
 
 	if (r == 0 && send(pair.server, "unread", 6, MSG_NOSIGNAL) < 0)
@@ -211,13 +210,13 @@ static int unread_data(struct classes *classes, int listener, uint32_t uid)
 static int connections(struct classes *classes)
 {
 	struct packet packet = {
-		.path = PACKET_OUTPUT,
-		.ethertype = ETH_P_IP,
-		.protocol = IPPROTO_TCP,
-		.source_port = 40000,
-		.destination_port = SERVER_PORT,
-		.destination = packet_address4(SERVER),
-		.tcp_flags = PACKET_TCP_SYN,
+	    .path = PACKET_OUTPUT,
+	    .ethertype = ETH_P_IP,
+	    .protocol = IPPROTO_TCP,
+	    .source_port = 40000,
+	    .destination_port = SERVER_PORT,
+	    .destination = packet_address4(SERVER),
+	    .tcp_flags = PACKET_TCP_SYN,
 	};
 	AUTO_CLOSE int listener = -EBADF;
 	int r;
@@ -243,14 +242,14 @@ static int refused(struct classes *classes, uint8_t protocol)
 
 	for (size_t i = 0; i < policy->service_count; i++) {
 		struct packet packet = {
-			.path = PACKET_OUTPUT,
-			.loopback = true,
-			.ethertype = ETH_P_IP,
-			.protocol = protocol,
-			.source_port = 40000,
-			.destination_port = policy->services[i].ports.low,
-			.destination = packet_address4(INADDR_LOOPBACK),
-			.tcp_flags = PACKET_TCP_SYN,
+		    .path = PACKET_OUTPUT,
+		    .loopback = true,
+		    .ethertype = ETH_P_IP,
+		    .protocol = protocol,
+		    .source_port = 40000,
+		    .destination_port = policy->services[i].ports.low,
+		    .destination = packet_address4(INADDR_LOOPBACK),
+		    .tcp_flags = PACKET_TCP_SYN,
 		};
 		AUTO_CLOSE int fd = -EBADF;
 		int r;
@@ -267,7 +266,7 @@ static int refused(struct classes *classes, uint8_t protocol)
 		if (r < 0 || send(fd, "?", 1, 0) < 0)
 			return neg_errno();
 		r = ready(fd, POLLIN);
-		if (r == 0 && (recv(fd, &(char){ 0 }, 1, 0) >= 0 || errno != ECONNREFUSED))
+		if (r == 0 && (recv(fd, &(char){0}, 1, 0) >= 0 || errno != ECONNREFUSED))
 			r = -EPROTO;
 		return r < 0 ? r : watch_settle(classes);
 	}
@@ -277,8 +276,8 @@ static int refused(struct classes *classes, uint8_t protocol)
 /* The kernel tells the network of groups, and asks it for neighbours. */
 static int groups(struct classes *classes)
 {
-	struct ip_mreqn group = { .imr_ifindex = (int)if_nametoindex("eth0") };
-	struct ipv6_mreq group6 = { .ipv6mr_interface = if_nametoindex("eth0") };
+	struct ip_mreqn group = {.imr_ifindex = (int)if_nametoindex("eth0")};
+	struct ipv6_mreq group6 = {.ipv6mr_interface = if_nametoindex("eth0")};
 	AUTO_CLOSE int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	AUTO_CLOSE int fd6 = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	int r;
@@ -298,13 +297,13 @@ static int neighbours(struct classes *classes)
 {
 	const struct sockaddr_in to = address(NEIGHBOUR, 9100);
 	struct packet packet = {
-		.path = PACKET_OUTPUT,
-		.ethertype = ETH_P_IP,
-		.protocol = IPPROTO_TCP,
-		.source_port = 40000,
-		.destination_port = 9100,
-		.destination = packet_address4(NEIGHBOUR),
-		.tcp_flags = PACKET_TCP_SYN,
+	    .path = PACKET_OUTPUT,
+	    .ethertype = ETH_P_IP,
+	    .protocol = IPPROTO_TCP,
+	    .source_port = 40000,
+	    .destination_port = 9100,
+	    .destination = packet_address4(NEIGHBOUR),
+	    .tcp_flags = PACKET_TCP_SYN,
 	};
 	AUTO_CLOSE int fd = -EBADF;
 
@@ -364,30 +363,49 @@ static int proxied(struct classes *classes)
 	return watch_settle(classes);
 }
 
+static int refused_tcp(struct classes *classes)
+{
+	return refused(classes, IPPROTO_TCP);
+}
+
+static int refused_udp(struct classes *classes)
+{
+	return refused(classes, IPPROTO_UDP);
+}
+
+/* What the policy says is possible, and was not. Everything else is a mistake of this program. */
+static bool is_failure(int error)
+{
+	return error == -ETIMEDOUT || error == -EINPROGRESS || error == -ECONNREFUSED ||
+	       error == -ECONNRESET || error == -EPROTO || error == -EPERM || error == -EAGAIN;
+}
+
 int kernel_packets(struct classes *classes)
 {
 	static const struct {
 		const char *name;
 		int (*make)(struct classes *classes);
 	} scenes[] = {
-		{ "connections", connections },
-		{ "groups", groups },
-		{ "neighbours", neighbours },
-		{ "the transparent proxy", proxied },
+	    {"connections to the peer", connections},
+	    {"groups", groups},
+	    {"neighbours", neighbours},
+	    {"the transparent proxy", proxied},
+	    {"a local TCP port without a listener", refused_tcp},
+	    {"a local UDP port without a listener", refused_udp},
 	};
-	int r;
+	int r = watch_settle(classes);
 
-	r = watch_settle(classes);
 	classes->noting = classes->connecting = true;
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(scenes); i++) {
 		r = scenes[i].make(classes);
-		if (r < 0)
-			fprintf(stderr, "lethe-classes: %s: %s\n", scenes[i].name, strerror(-r));
+		if (r == 0)
+			continue;
+		fprintf(stderr, "scene: %s: %s\n", scenes[i].name, strerror(-r));
+		if (is_failure(r)) {
+			classes->failed_scenes++;
+			r = watch_settle(classes);
+		}
 	}
-	if (r == 0)
-		r = refused(classes, IPPROTO_TCP);
-	if (r == 0)
-		r = refused(classes, IPPROTO_UDP);
 	if (r == 0)
 		r = watch_settle(classes);
 	classes->connecting = false;

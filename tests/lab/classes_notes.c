@@ -11,9 +11,9 @@
 #include <string.h>
 
 #define NOTES_MAX (1u << 20)
-#define IP4_LEN	  20u
-#define IP6_LEN	  40u
-#define ARP_LEN	  8u
+#define IP4_LEN   20u
+#define IP6_LEN   40u
+#define ARP_LEN   8u
 
 static uint16_t get16(const uint8_t *at)
 {
@@ -76,7 +76,7 @@ static bool read_ip6(struct packet *packet, const uint8_t *data, size_t len)
 
 static bool read_arp(struct packet *packet, const uint8_t *data, size_t len)
 {
-	static const uint8_t shape[] = { 0x00, 0x01, 0x08, 0x00, 6, 4 };
+	static const uint8_t shape[] = {0x00, 0x01, 0x08, 0x00, 6, 4};
 
 	if (len < ARP_LEN)
 		return false;
@@ -121,19 +121,42 @@ int note_add(struct notes *notes, const struct packet *packet, bool after)
 		notes->room = room;
 	}
 	notes->notes[notes->count++] = (struct note){
-		.packet = *packet,
-		.before = !after,
-		.after = after,
+	    .packet = *packet,
+	    .before = !after,
+	    .after = after,
 	};
 	return 0;
 }
 
-/* Packets are filled from zero, field by field, so that their padding is alike. */
+/* Everything that note_read() fills, but the addresses. */
+static void numbers_of(const struct packet *packet, uint64_t numbers[static 3])
+{
+	numbers[0] = (uint64_t)packet->path << 48 | (uint64_t)packet->loopback << 40 |
+		     (uint64_t)packet->owned << 32 | packet->uid;
+	numbers[1] = (uint64_t)packet->ethertype << 48 | (uint64_t)packet->protocol << 40 |
+		     (uint64_t)packet->options << 32 | (uint64_t)packet->tcp_flags << 24 |
+		     (uint64_t)packet->icmp_type << 16 | (uint64_t)packet->icmp_code << 8 |
+		     (uint64_t)packet->fragment << 2 | (uint64_t)packet->routed << 1 |
+		     packet->arp_plain;
+	numbers[2] = (uint64_t)packet->source_port << 32 |
+		     (uint64_t)packet->destination_port << 16 | packet->arp_operation;
+}
+
 static int compare(const void *a, const void *b)
 {
 	const struct note *x = a, *y = b;
+	uint64_t left[3], right[3];
+	int r;
 
-	return memcmp(&x->packet, &y->packet, sizeof(x->packet));
+	numbers_of(&x->packet, left);
+	numbers_of(&y->packet, right);
+	r = memcmp(left, right, sizeof(left));
+	if (r == 0)
+		r = memcmp(&x->packet.source, &y->packet.source, sizeof(x->packet.source));
+	if (r == 0)
+		r = memcmp(&x->packet.destination, &y->packet.destination,
+			   sizeof(x->packet.destination));
+	return r;
 }
 
 void notes_merge(struct notes *notes)
@@ -159,16 +182,15 @@ void note_print(const struct note *note, struct buf *out)
 	const struct packet *packet = &note->packet;
 	const char *name = packet_protocol_name(packet->protocol);
 	static const char *const flags[] = {
-		"none", "fin",	   "syn",     "fin,syn",	"rst",	   "fin,rst",
-		"syn,rst", "fin,syn,rst",
+	    "none", "fin", "syn", "fin,syn", "rst", "fin,rst", "syn,rst", "fin,syn,rst",
 	};
 
 	if (packet->ethertype == ETH_P_ARP)
 		buf_printf(out, "arp %u", packet->arp_operation);
 	else
 		buf_printf(out, "%s%s", name ? name : "other",
-			   packet->ethertype == ETH_P_IPV6 && packet->protocol == IPPROTO_TCP
-				   ? "6" : "");
+			   packet->ethertype == ETH_P_IPV6 && packet->protocol == IPPROTO_TCP ? "6"
+											      : "");
 	if (packet->ethertype != ETH_P_ARP && packet->protocol == IPPROTO_TCP)
 		buf_printf(out, " %s%s", flags[packet->tcp_flags & 7],
 			   packet->tcp_flags & PACKET_TCP_ACK ? ",ack" : "");

@@ -3,17 +3,15 @@
  * Sends specimens, each by the way that makes its class.
  *
  *   output, frame with a route   a raw socket of the owner's (the owner is who calls socket(), and
- *                                setfsuid() is who that is; CAP_NET_RAW remains). The header is ours;
- *                                where the packet goes follows from the system call's address.
- *   the same without an owner    a raw socket with a mark: fixtures/witness.nft has a copy of it sent
- *                                that no socket owns.
- *   frame without a route        AF_PACKET, of the owner's; without an owner on a device whose
- *                                frames fixtures/witness.nft copies to the one that is meant.
- *   input on lo                  a raw socket, while nothing is judged on its way out.
- *   input, forward               AF_PACKET at the peer.
+ *                                setfsuid() is who that is; CAP_NET_RAW remains). The header is
+ * ours; where the packet goes follows from the system call's address. the same without an owner a
+ * raw socket with a mark: fixtures/witness.nft has a copy of it sent that no socket owns. frame
+ * without a route        AF_PACKET, of the owner's; without an owner on a device whose frames
+ * fixtures/witness.nft copies to the one that is meant. input on lo                  a raw socket,
+ * while nothing is judged on its way out. input, forward               AF_PACKET at the peer.
  *
- * Sources are nobody's business (lib/policy/classes.c): where the kernel would drop a packet for its
- * source before the hook, it gets another.
+ * Sources are nobody's business (lib/policy/classes.c): where the kernel would drop a packet for
+ * its source before the hook, it gets another.
  */
 #include "classes.h"
 
@@ -40,13 +38,13 @@ struct senders {
 	struct owned_socket sockets[SOCKETS_MAX];
 	size_t count;
 	int loopback, device, copy, copy_local; /* indices of devices */
-	int here, there;			/* the two namespaces */
-	int peer, peer_device, peer_transit;	/* a socket in the peer's namespace, its devices */
+	int here, there;                        /* the two namespaces */
+	int peer, peer_device, peer_transit;    /* a socket in the peer's namespace, its devices */
 };
 
-static const uint8_t host_mac[6] = { 0x02, 0x1e, 0x7e, 0, 1, 2 };
-static const uint8_t transit_mac[6] = { 0x02, 0x1e, 0x7e, 0, 3, 2 };
-static const uint8_t peer_mac[6] = { 0x02, 0x1e, 0x7e, 0, 1, 1 };
+static const uint8_t host_mac[6] = {0x02, 0x1e, 0x7e, 0, 1, 2};
+static const uint8_t transit_mac[6] = {0x02, 0x1e, 0x7e, 0, 3, 2};
+static const uint8_t peer_mac[6] = {0x02, 0x1e, 0x7e, 0, 1, 1};
 
 /* ---- sockets ---- */
 
@@ -179,7 +177,7 @@ static int socket_of(struct senders *senders, int family, uint32_t uid, uint32_t
 		r = prepare(fd, family, mark);
 	if (r < 0)
 		return r;
-	senders->sockets[senders->count++] = (struct owned_socket){ family, uid, mark, fd };
+	senders->sockets[senders->count++] = (struct owned_socket){family, uid, mark, fd};
 	return TAKE_FD(fd);
 }
 
@@ -198,15 +196,16 @@ static void forget_error(int fd)
 static int send_ip(struct senders *senders, const struct built *built, bool ipv6, bool loopback,
 		   uint32_t uid, uint32_t mark)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET };
-	struct sockaddr_in6 to6 = { .sin6_family = AF_INET6 };
+	struct sockaddr_in to = {.sin_family = AF_INET};
+	struct sockaddr_in6 to6 = {.sin6_family = AF_INET6};
 	int fd = socket_of(senders, ipv6 ? AF_INET6 : AF_INET, uid, mark);
 	const uint8_t *data = built->bytes + BUILT_LINK;
 	ssize_t sent;
 
 	if (fd < 0)
 		return fd;
-	/* By way of the router, or the kernel would look for a neighbour of the header's address. */
+	/* By way of the router, or the kernel would look for a neighbour of the header's address.
+	 */
 	inet_pton(AF_INET, loopback ? "127.0.0.1" : "203.0.113.1", &to.sin_addr);
 	inet_pton(AF_INET6, loopback ? "::1" : "2001:db8:f::1", &to6.sin6_addr);
 	forget_error(fd);
@@ -220,10 +219,10 @@ static int send_ip(struct senders *senders, const struct built *built, bool ipv6
 static int send_link(int fd, const struct built *built, int device, uint16_t label)
 {
 	const struct sockaddr_ll to = {
-		.sll_family = AF_PACKET,
-		.sll_ifindex = device,
-		.sll_protocol = htons(label),
-		.sll_halen = 6,
+	    .sll_family = AF_PACKET,
+	    .sll_ifindex = device,
+	    .sll_protocol = htons(label),
+	    .sll_halen = 6,
 	};
 
 	if (sendto(fd, built->bytes, BUILT_LINK + built->len, 0, (const struct sockaddr *)&to,
@@ -258,8 +257,8 @@ int send_output(struct classes *classes, uint32_t number)
 		mark = lo ? MARK_LOCAL : 0;
 	else
 		mark = lo ? MARK_COPY_LOCAL : MARK_COPY;
-	return noted(specimen, send_ip(classes->senders, &built, packet->ethertype == ETH_P_IPV6, lo,
-				       packet->owned ? packet->uid : 0, mark));
+	return noted(specimen, send_ip(classes->senders, &built, packet->ethertype == ETH_P_IPV6,
+				       lo, packet->owned ? packet->uid : 0, mark));
 }
 
 int send_frame(struct classes *classes, uint32_t number)
@@ -321,7 +320,7 @@ int send_local_input(struct classes *classes, uint32_t number)
 
 	/* No host has a group's address for its own, or one of IPv4. */
 	if (ipv6)
-		packet.source = (struct packet_address){ .bytes = { [15] = 1 } };
+		packet.source = (struct packet_address){.bytes = {[15] = 1}};
 	built_make(&built, &packet, number);
 	return noted(specimen, send_ip(classes->senders, &built, ipv6, true, 0, MARK_LOCAL));
 }

@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 
 #define SOCKETS_MAX 65536
-#define BACKLOG	    16
+#define BACKLOG     16
 
 union address {
 	struct sockaddr any;
@@ -45,7 +45,7 @@ static bool is_group(const struct packet *packet)
 
 static bool is_mapped(const struct packet *packet)
 {
-	static const uint8_t prefix[12] = { [10] = 0xff, [11] = 0xff };
+	static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
 
 	return packet->ethertype == ETH_P_IPV6 &&
 	       memcmp(packet->destination.bytes, prefix, sizeof(prefix)) == 0;
@@ -71,7 +71,7 @@ static socklen_t address_of(const struct packet *packet, enum packet_socket kind
 {
 	bool wildcard = kind == PACKET_SOCKET_WILDCARD;
 
-	*address = (union address){ 0 };
+	*address = (union address){0};
 	if (packet->ethertype == ETH_P_IPV6) {
 		address->ip6.sin6_family = AF_INET6;
 		address->ip6.sin6_port = htons(packet->destination_port);
@@ -138,8 +138,8 @@ static int open_one(struct sockets *sockets, const union address *address, sockl
 	if (fd < 0)
 		return neg_errno();
 	r = set_options(fd, family, kind);
-	/* A connection that was closed with earlier sockets may linger; listeners exclude each other
-	 * all the same. */
+	/* A connection that was closed with earlier sockets may linger; listeners exclude each
+	 * other all the same. */
 	if (r == 0 && tcp && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
 		r = neg_errno();
 	if (r == 0 && bind(fd, &address->any, size) < 0)
@@ -159,11 +159,11 @@ static int open_one(struct sockets *sockets, const union address *address, sockl
 /* By a user of its own, so that what was given to it is told from all else. */
 static int open_proxy(const struct classes *classes, struct sockets *sockets)
 {
-	union address address = { .ip4 = {
-		.sin_family = AF_INET,
-		.sin_port = htons(classes->proxy_port),
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-	} };
+	union address address = {.ip4 = {
+				     .sin_family = AF_INET,
+				     .sin_port = htons(classes->proxy_port),
+				     .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+				 }};
 	int r;
 
 	setfsuid(CLASSES_PROXY_USER);
@@ -207,5 +207,5 @@ void sockets_close(struct sockets *sockets)
 	for (size_t i = 0; i < sockets->count; i++)
 		close(sockets->fds[i]);
 	free(sockets->fds);
-	*sockets = (struct sockets){ 0 };
+	*sockets = (struct sockets){0};
 }

@@ -22,12 +22,12 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#define LOOPBACK_INDEX	 1
-#define GROUP		 9 /* of the log, in fixtures/witness.nft */
-#define ROOM		 (64 << 20) /* bytes that may wait in a socket */
-#define COPIED		 256 /* bytes of a packet */
-#define BARRIERS	 4 /* an opening, its answer, the reset for that, and one more */
-#define BARRIER_NUMBER	 0xfffffff0u
+#define LOOPBACK_INDEX   1
+#define GROUP            9          /* of the log, in fixtures/witness.nft */
+#define ROOM             (64 << 20) /* bytes that may wait in a socket */
+#define COPIED           256        /* bytes of a packet */
+#define BARRIERS         4          /* an opening, its answer, the reset for that, and one more */
+#define BARRIER_NUMBER   0xfffffff0u
 #define DEADLINE_SECONDS 30
 
 /* The kernel's macros for this are signed. */
@@ -62,13 +62,14 @@ struct config {
 static int configure(int fd, uint16_t type, const void *value, uint16_t len)
 {
 	struct config config = {
-		.header = {
-			.nlmsg_len = (uint32_t)(offsetof(struct config, value) + ALIGNED(len)),
-			.nlmsg_type = NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_CONFIG,
-			.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK,
+	    .header =
+		{
+		    .nlmsg_len = (uint32_t)(offsetof(struct config, value) + ALIGNED(len)),
+		    .nlmsg_type = NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_CONFIG,
+		    .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK,
 		},
-		.general = { .nfgen_family = AF_UNSPEC, .res_id = htons(GROUP) },
-		.attribute = { .nla_len = (uint16_t)(ATTRIBUTE_LEN + len), .nla_type = type },
+	    .general = {.nfgen_family = AF_UNSPEC, .res_id = htons(GROUP)},
+	    .attribute = {.nla_len = (uint16_t)(ATTRIBUTE_LEN + len), .nla_type = type},
 	};
 	struct {
 		struct nlmsghdr header;
@@ -84,9 +85,9 @@ static int configure(int fd, uint16_t type, const void *value, uint16_t len)
 
 static int log_open(void)
 {
-	const struct nfulnl_msg_config_cmd bind = { .command = NFULNL_CFG_CMD_BIND };
-	const struct nfulnl_msg_config_mode mode = { .copy_range = htonl(COPIED),
-						     .copy_mode = NFULNL_COPY_PACKET };
+	const struct nfulnl_msg_config_cmd bind = {.command = NFULNL_CFG_CMD_BIND};
+	const struct nfulnl_msg_config_mode mode = {.copy_range = htonl(COPIED),
+						    .copy_mode = NFULNL_COPY_PACKET};
 	const uint32_t at_once = htonl(1);
 	AUTO_CLOSE int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
 	int room = ROOM, r;
@@ -103,9 +104,8 @@ static int log_open(void)
 
 int watch_open(int peer_socket, int peer_device, struct watch **ret_watch)
 {
-	const struct sockaddr_ll at = { .sll_family = AF_PACKET,
-					.sll_protocol = htons(ETH_P_ALL),
-					.sll_ifindex = peer_device };
+	const struct sockaddr_ll at = {
+	    .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = peer_device};
 	struct watch *watch = calloc(1, sizeof(*watch));
 	int room = ROOM;
 
@@ -146,10 +146,9 @@ static uint32_t sight_of(const char *prefix)
 		const char *prefix;
 		uint32_t sight;
 	} sights[] = {
-		{ "ob", SIGHT_OUTPUT_BEFORE },	{ "oa", SIGHT_OUTPUT_AFTER },
-		{ "ib", SIGHT_INPUT_BEFORE },	{ "ia", SIGHT_INPUT_AFTER },
-		{ "fb", SIGHT_FORWARD_BEFORE }, { "fa", SIGHT_FORWARD_AFTER },
-		{ "eb", SIGHT_EGRESS_BEFORE },	{ "ea", SIGHT_EGRESS_AFTER },
+	    {"ob", SIGHT_OUTPUT_BEFORE}, {"oa", SIGHT_OUTPUT_AFTER},   {"ib", SIGHT_INPUT_BEFORE},
+	    {"ia", SIGHT_INPUT_AFTER},   {"fb", SIGHT_FORWARD_BEFORE}, {"fa", SIGHT_FORWARD_AFTER},
+	    {"eb", SIGHT_EGRESS_BEFORE}, {"ea", SIGHT_EGRESS_AFTER},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(sights); i++)
@@ -189,16 +188,23 @@ static int note_stranger(struct classes *classes, const struct logged *logged, u
 {
 	bool frame = (sight & (SIGHT_EGRESS_BEFORE | SIGHT_EGRESS_AFTER)) != 0;
 	struct packet packet = {
-		.path = frame ? PACKET_FRAME : PACKET_OUTPUT,
-		.loopback = logged->device == LOOPBACK_INDEX,
-		.owned = logged->owned,
-		.uid = logged->uid,
+	    .path = frame ? PACKET_FRAME : PACKET_OUTPUT,
+	    .loopback = logged->device == LOOPBACK_INDEX,
+	    .owned = logged->owned,
+	    .uid = logged->uid,
 	};
 
 	if (!classes->noting || !(frame || (sight & (SIGHT_OUTPUT_BEFORE | SIGHT_OUTPUT_AFTER))))
 		return 0;
 	if (!note_read(&packet, logged->data, logged->len))
 		return 0;
+	/* What answers an opening has a request socket, of which the log does not tell whose it is;
+	 * to rules it is the listener's (`meta skuid`). While notes are taken there is one. */
+	if (packet.protocol == IPPROTO_TCP && !packet.owned &&
+	    (packet.tcp_flags & PACKET_TCP_SYN) && (packet.tcp_flags & PACKET_TCP_ACK)) {
+		packet.owned = true;
+		packet.uid = CLASSES_PROXY_USER;
+	}
 	return note_add(&classes->notes, &packet,
 			(sight & (SIGHT_OUTPUT_AFTER | SIGHT_EGRESS_AFTER)) != 0);
 }
@@ -235,13 +241,13 @@ static bool parse_logged(const struct nlmsghdr *header, struct logged *logged)
 {
 	const size_t start = HEADER_LEN + ALIGNED(sizeof(struct nfgenmsg));
 	const uint8_t *at = (const uint8_t *)header + start, *end;
-	const struct nfgenmsg *general = NLMSG_DATA(header);
+	const struct nfgenmsg *general = (const void *)((const uint8_t *)header + HEADER_LEN);
 
 	if (header->nlmsg_type != (NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_PACKET) ||
 	    header->nlmsg_len < start)
 		return false;
 	end = (const uint8_t *)header + header->nlmsg_len;
-	*logged = (struct logged){ .prefix = "", .family = general->nfgen_family };
+	*logged = (struct logged){.prefix = "", .family = general->nfgen_family};
 	while ((size_t)(end - at) >= ATTRIBUTE_LEN) {
 		struct nlattr attribute;
 		const uint8_t *value = at + ATTRIBUTE_LEN;
@@ -311,12 +317,12 @@ static int drain_log(struct classes *classes)
 
 static int drain_peer(struct classes *classes)
 {
-	struct tpacket_stats lost = { 0 };
+	struct tpacket_stats lost = {0};
 	socklen_t size = sizeof(lost);
 	uint8_t frame[2048];
 
 	for (;;) {
-		struct sockaddr_ll from = { 0 };
+		struct sockaddr_ll from = {0};
 		socklen_t from_size = sizeof(from);
 		ssize_t got = recvfrom(classes->watch->peer, frame, sizeof(frame), MSG_DONTWAIT,
 				       (struct sockaddr *)&from, &from_size);
@@ -342,13 +348,13 @@ static int drain_peer(struct classes *classes)
 static int send_barrier(struct classes *classes)
 {
 	struct packet packet = {
-		.path = PACKET_INPUT,
-		.ethertype = ETH_P_IP,
-		.protocol = IPPROTO_UDP,
-		.source = packet_address4(0xc0a80101),
-		.destination = packet_address4(0xc0a80102),
-		.source_port = 9,
-		.destination_port = 9,
+	    .path = PACKET_INPUT,
+	    .ethertype = ETH_P_IP,
+	    .protocol = IPPROTO_UDP,
+	    .source = packet_address4(0xc0a80101),
+	    .destination = packet_address4(0xc0a80102),
+	    .source_port = 9,
+	    .destination_port = 9,
 	};
 	struct built built;
 
@@ -358,7 +364,7 @@ static int send_barrier(struct classes *classes)
 
 static int wait_barrier(struct classes *classes, uint32_t wanted)
 {
-	struct pollfd poll_fd = { .fd = classes->watch->log, .events = POLLIN };
+	struct pollfd poll_fd = {.fd = classes->watch->log, .events = POLLIN};
 	time_t deadline = time(NULL) + DEADLINE_SECONDS;
 	int r;
 
@@ -397,7 +403,7 @@ static bool was_noted(const struct notes *notes, uint16_t ethertype, uint8_t pro
 
 int watch_for(struct classes *classes, uint16_t ethertype, uint8_t protocol)
 {
-	struct pollfd poll_fd = { .fd = classes->watch->log, .events = POLLIN };
+	struct pollfd poll_fd = {.fd = classes->watch->log, .events = POLLIN};
 	time_t deadline = time(NULL) + DEADLINE_SECONDS;
 
 	for (;;) {
