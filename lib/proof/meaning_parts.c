@@ -166,7 +166,7 @@ static diagram by_user(struct meaning *meaning, enum space_field field, struct h
 static diagram grants_of_one(struct meaning *meaning, enum space_field field,
 			     const struct holding *holdings, size_t count)
 {
-	AUTO_FREE diagram *parts = calloc(count, sizeof(*parts));
+	AUTO_FREE diagram *parts = calloc(count + 1, sizeof(*parts));
 
 	if (!parts) {
 		meaning->error = -ENOMEM;
@@ -221,7 +221,7 @@ diagram meaning_reachable(struct meaning *meaning, bool tcp)
 static diagram services_of_one(struct meaning *meaning, enum space_field field,
 			       const struct holding *holdings, size_t count)
 {
-	AUTO_FREE struct policy_ports *ports = calloc(count, sizeof(*ports));
+	AUTO_FREE struct policy_ports *ports = calloc(count + 1, sizeof(*ports));
 
 	if (!ports) {
 		meaning->error = -ENOMEM;

@@ -488,6 +488,45 @@ static void protocols(void **state)
 	diagram_space_free(trip.space);
 }
 
+/* The least that there must be of each header, and one byte less. */
+static void complete_headers(void **state)
+{
+	static const struct {
+		uint16_t ethertype;
+		uint8_t protocol;
+		bool fragment;
+		enum space_field len;
+		unsigned least;
+	} cases[] = {
+	    {ETH_P_IP, IPPROTO_TCP, false, SPACE_TRANSPORT_LEN, 20},
+	    {ETH_P_IPV6, IPPROTO_TCP, false, SPACE_TRANSPORT_LEN, 20},
+	    {ETH_P_IP, IPPROTO_UDP, false, SPACE_TRANSPORT_LEN, 8},
+	    {ETH_P_IP, IPPROTO_TCP, true, SPACE_TRANSPORT_LEN, 0},
+	    {ETH_P_IPV6, IPPROTO_UDP, true, SPACE_TRANSPORT_LEN, 0},
+	    {ETH_P_ARP, 0, false, SPACE_NETWORK_LEN, 28},
+	    {ETH_P_PAE, 0, false, SPACE_NETWORK_LEN, 0},
+	};
+	struct trip trip;
+
+	trip_begin(&trip);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct packet packet = {.path = PACKET_FRAME,
+					.ethertype = cases[i].ethertype,
+					.protocol = cases[i].protocol,
+					.fragment = cases[i].fragment};
+		uint64_t values[WORDS] = {0};
+
+		space_from_packet(&packet, values);
+		for (unsigned len = 0; len <= SPACE_LEN_MAX; len++) {
+			space_set(values, cases[i].len, len);
+			assert_int_equal(
+			    diagram_at(trip.space, trip.possible[PACKET_FRAME], values),
+			    len >= cases[i].least);
+		}
+	}
+	diagram_space_free(trip.space);
+}
+
 /* On lo a route means the IP stack; elsewhere ARP may have one, and what a VLAN has wrapped. */
 static void routed_frames(void **state)
 {
@@ -581,6 +620,7 @@ int main(void)
 	    cmocka_unit_test(wishes_are_possible),
 	    cmocka_unit_test(what_cannot_be),
 	    cmocka_unit_test(protocols),
+	    cmocka_unit_test(complete_headers),
 	    cmocka_unit_test(routed_frames),
 	    cmocka_unit_test(devices),
 	};
