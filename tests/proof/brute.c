@@ -4,7 +4,7 @@
  *
  * Left out is what there cannot be: IPv4 fragments on input, which the kernel has put together by
  * then; owners of what arrives or is forwarded; what is not IP, but for frames; forwarding from lo;
- * frames that came through the IP stack, but are labelled as other than they are.
+ * frames on lo that came through the IP stack, and are not IP or labelled as other than they are.
  */
 #include "brute-internal.h"
 #include "circle.h"
@@ -261,14 +261,17 @@ static int walk_stack(struct walk *walk, struct packet scene)
 /* 0 in the link header stands for "the same as the label". */
 static int walk_frames(struct walk *walk, struct packet scene)
 {
+	bool stack = scene.routed && scene.loopback;
 	const struct brute_values *ethertypes = &walk->shapes[BRUTE_ETHERTYPE];
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < ethertypes->count; i++) {
 		scene.ethertype = number16(ethertypes->values[i]);
+		if (stack && scene.ethertype != ETH_P_IP && scene.ethertype != ETH_P_IPV6)
+			continue;
 		scene.link_ethertype = 0;
 		r = walk_label(walk, scene);
-		for (size_t j = 0; r == 0 && !scene.routed && j < ethertypes->count; j++) {
+		for (size_t j = 0; r == 0 && !stack && j < ethertypes->count; j++) {
 			scene.link_ethertype = number16(ethertypes->values[j]);
 			if (scene.link_ethertype && scene.link_ethertype != scene.ethertype)
 				r = walk_label(walk, scene);
