@@ -4,6 +4,7 @@
 
 #include "difference.h"
 
+#include <assert.h>
 #include <string.h>
 
 #define REASON_MAX 4096
@@ -78,12 +79,13 @@ static int judge_packets(struct walk *walk, const struct claims_sentence *senten
 			 struct proof_result *result)
 {
 	struct claims *c = &walk->claims;
-	diagram present = walk->options->device_count ? c->model->present : DIAGRAM_TRUE;
 	struct findings findings = {0};
 	enum packet_path path;
-	diagram packets;
+	diagram present, packets;
 	int r;
 
+	assert(c->model);
+	present = walk->options->device_count ? c->model->present : DIAGRAM_TRUE;
 	find(c, sentence, &findings);
 	r = diagram_error(c->space);
 	if (r < 0)
