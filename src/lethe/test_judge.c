@@ -269,6 +269,86 @@ static void test_filter(void **state)
 		check_row(&filter_rows[i]);
 }
 
+#define EXAMPLE                                                                                    \
+	",\"fault\":\"leak\",\"example\":{\"packet\":\"tcp a -> b\",\"policy\":\"drop\","           \
+	"\"kernel\":\"accepted\",\"kernel_rule\":\"rule 1\"}"
+
+static const struct row proof_rows[] = {
+    {{0}, PART_PROOF, LEVEL_GOOD, LEVEL_GOOD, "on every device", ""},
+    {{.proof = PROOF("proved", "")},
+     PART_PROOF,
+     LEVEL_GOOD,
+     LEVEL_GOOD,
+     "on the devices that are there",
+     ""},
+    {{.proof = PROOF("refuted", EXAMPLE)},
+     PART_PROOF,
+     LEVEL_BAD,
+     LEVEL_BAD,
+     "For example tcp a -> b: the policy says drop; in the kernel it is accepted (rule 1).",
+     "Disconnect"},
+    {{.proof = PROOF("refuted", ",\"fault\":\"blocks\"")},
+     PART_PROOF,
+     LEVEL_BAD,
+     LEVEL_BAD,
+     "stops what the policy grants",
+     "Disconnect"},
+    {{.proof = PROOF("refuted", EXAMPLE), .installed = true},
+     PART_PROOF,
+     LEVEL_BAD,
+     LEVEL_BAD,
+     "lets pass",
+     "lethe-proof check"},
+    {{.proof = "{\"answer\":\"not proved\",\"reason\":\"the expression 'x'\"}"},
+     PART_PROOF,
+     LEVEL_BAD,
+     LEVEL_BAD,
+     "NOT PROVED: the expression 'x'.",
+     "Disconnect"},
+    {{.proof = "{\"answer\":\"not proved\",\"reason\":\"\",\"outside\":[\"XDP\"]}"},
+     PART_PROOF,
+     LEVEL_BAD,
+     LEVEL_BAD,
+     "NOT PROVED: XDP.",
+     "Disconnect"},
+    {{.proof = PROOF("perfect", "")},
+     PART_PROOF,
+     LEVEL_UNKNOWN,
+     LEVEL_UNKNOWN,
+     "not understood",
+     ""},
+    {{.proof = "{\"answer\":7}"}, PART_PROOF, LEVEL_UNKNOWN, LEVEL_UNKNOWN, "not understood", ""},
+    {{.proof = GONE}, PART_PROOF, LEVEL_UNKNOWN, LEVEL_UNKNOWN, "door is not there", ""},
+    {{.proof = LATE}, PART_PROOF, LEVEL_UNKNOWN, LEVEL_UNKNOWN, "in time", ""},
+    /* Sealed because of what was found before links came up; and for another reason. */
+    {{.wall = WALL("sealed", ""), .proved = PROOF("refuted", EXAMPLE), .proof = PROOF("refuted", "")},
+     PART_PROOF,
+     LEVEL_BAD,
+     LEVEL_BAD,
+     "tcp a -> b",
+     "restart"},
+    {{.wall = WALL("sealed", ""), .proved = PROOF("refuted", EXAMPLE), .proof = GONE},
+     PART_PROOF,
+     LEVEL_BAD,
+     LEVEL_BAD,
+     "everything was sealed",
+     "restart"},
+    {{.wall = WALL("sealed", ""), .proof = PROOF("refuted", ",\"fault\":\"blocks\"")},
+     PART_PROOF,
+     LEVEL_BAD,
+     LEVEL_BAD,
+     "stops what the policy grants",
+     "Disconnect"},
+    /* What was refuted once does not make a filter bad that is proved now. */
+    {{.proved = PROOF("refuted", EXAMPLE)}, PART_PROOF, LEVEL_GOOD, LEVEL_GOOD, "proved: ", ""},
+};
+
+static void test_proof(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(proof_rows); i++)
+		check_row(&proof_rows[i]);
+}
+
 static const struct row tor_rows[] = {
     {{0}, PART_TOR, LEVEL_GOOD, LEVEL_GOOD, "connected.", ""},
     {{.tor = TOR("45", "false", "")},
@@ -443,6 +523,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_medium),       cmocka_unit_test(test_filter),
+		cmocka_unit_test(test_proof),
 	    cmocka_unit_test(test_tor),          cmocka_unit_test(test_links),
 	    cmocka_unit_test(test_worst_counts),
 	};

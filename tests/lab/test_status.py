@@ -34,24 +34,28 @@ SECONDS = 120.0
 BUILD = rules.wall().parent.parent
 LETHE = BUILD / "lethe" / "lethe"
 TOR_STATUS = BUILD / "tor-status" / "lethe-tor-status"
-DOORS = ("wall", "tor", "medium")
+DOORS = ("wall", "proof", "tor", "medium")
 
 WALL = {"version": 1, "state": "enforced", "rules": "policy", "policy": "/etc/lethe/policy.conf",
         "policy_good": True, "difference": "", "binding": "names", "uncovered": [],
         "settings_good": True, "settings": "", "other_tables": ""}  # fmt: skip
+PROOF = {"version": 1, "answer": "proved", "fault": "", "reason": "", "outside": [],
+         "future_devices": True}  # fmt: skip
 TOR = {"running": True, "version": "0.4.8.16", "network": "enabled", "liveness": "up",
        "dormant": False, "progress": 100, "phase": "done", "summary": "Done", "circuit": True,
        "warning": None, "reason": None}  # fmt: skip
 MEDIUM = {"medium": {"device": "sda", "bus": "usb", "model": "SanDisk Ultra", "present": True},
           "mode": "medium", "verified": True, "root_hash": "00" * 32, "laboratory": False,
           "reason": None}  # fmt: skip
+REFUTED = PROOF | {"answer": "refuted", "fault": "leak", "example": {
+    "packet": "tcp syn a -> b", "policy": "drop", "kernel": "accepted", "kernel_rule": "rule 1"}}
 BOOT = {"version": 1, "root_hash": "00" * 32, "laboratory": False}
 
 @contextmanager
 def all_doors(**servers: Server | None) -> Iterator[Path]:
     """The doors of a system where all is well, but for those named."""
     doors = Doors()
-    well = {"wall": says(WALL), "tor": says(TOR), "medium": says(MEDIUM)}
+    well = {"wall": says(WALL), "proof": says(PROOF), "tor": says(TOR), "medium": says(MEDIUM)}
     try:
         for name, server in (well | servers).items():
             if server:
@@ -76,11 +80,13 @@ class Command:
     def __init__(self, folder: Path) -> None:
         folder.chmod(0o755)
         self._boot, self._cmdline = folder / "boot.json", folder / "cmdline"
+        self._proved = folder / "proof.json"
 
     def argv(self, doors: Path, *options: str, links: list[str] = LINKED,
-             boot: object = BOOT, live: bool = True) -> list[str]:  # fmt: skip
+             boot: object = BOOT, live: bool = True, proved: object = PROOF) -> list[str]:  # fmt: skip
         self._cmdline.write_text("quiet lethe.roothash=00\n" if live else "quiet\n")
         self._boot.unlink(missing_ok=True)
+        self._proved.write_text(json.dumps(proved), encoding="utf-8")
         if boot is not None:
             text = boot if isinstance(boot, str) else json.dumps(boot)
             self._boot.write_text(text, encoding="utf-8")
@@ -88,7 +94,8 @@ class Command:
         script = " && ".join([*links, 'exec "$@"'])
         return ["unshare", "--net", "--", "sh", "-c", script, "sh", "setpriv", f"--reuid={uid}",
                 f"--regid={uid}", "--clear-groups", "--", str(LETHE), f"--doors={doors}",
-                f"--boot={self._boot}", f"--cmdline={self._cmdline}", *options,
+                f"--boot={self._boot}", f"--proved={self._proved}",
+                f"--cmdline={self._cmdline}", *options,
                 "status"]  # fmt: skip
 
     def run(self, doors: Path, *options: str, **state: Any) -> subprocess.CompletedProcess[str]:
@@ -147,6 +154,19 @@ STATES: dict[str, tuple[dict[str, Any], dict[str, Any], int, list[str]]] = {
     "device uncovered": (
         {"wall": says(WALL | {"state": "uncovered", "uncovered": ["wlan0"]})}, {}, BAD,
         ["Filter BAD: in force, but not on these devices: wlan0."]),
+    "proved for the devices that are there": (
+        {"proof": says(PROOF | {"future_devices": False})}, {}, GOOD,
+        ["Proof good: proved: to every packet, on the devices that are there,"]),
+    "refuted": (
+        {"proof": says(REFUTED)}, {}, BAD,
+        ["Proof BAD: REFUTED: the kernel lets pass", "For example tcp syn a -> b: the policy says "
+         "drop; in the kernel it is accepted (rule 1).", "Disconnect the computer"]),
+    "not proved": (
+        {"proof": says(PROOF | {"answer": "not proved", "outside": ["the XDP program on eth0"]})}, {},
+        BAD, ["Proof BAD: NOT PROVED: the XDP program on eth0."]),
+    "refuted before links came up": (
+        {"wall": says(WALL | {"state": "sealed", "rules": "seal"}), "proof": says(REFUTED)},
+        {"proved": REFUTED}, BAD, ["For example tcp syn a -> b", "everything was sealed"]),
     "medium not verified": (
         {"medium": says(MEDIUM | {"verified": False, "reason": "the hash is another"})}, {}, BAD,
         ["Medium BAD: NOT VERIFIED", "the hash is another", "Do not use this system."]),
@@ -220,7 +240,7 @@ def test_what_is_not_known_is_not_good(command: Command, door: str, name: str) -
     server, expected = UNANSWERED[name]
     with all_doors(**{door: server}) as doors:
         result = command.run(doors, "--wait=1" if server is is_silent else "--wait=60")
-    part = {"wall": "Filter", "tor": "Tor", "medium": "Medium"}[door]
+    part = {"wall": "Filter", "proof": "Proof", "tor": "Tor", "medium": "Medium"}[door]
     assert result.returncode == BAD and result.stderr == ""
     assert re.search(rf"{part} UNKNOWN: [a-z ]*{expected}", sentence(result.stdout)), result.stdout
     # The other doors were heard all the same.
@@ -239,8 +259,8 @@ def test_the_doors_are_asked_at_once(command: Command) -> None:
 
         return serve
 
-    with all_doors(wall=when_all_are_asked(WALL), tor=when_all_are_asked(TOR),
-                   medium=when_all_are_asked(MEDIUM)) as doors:  # fmt: skip
+    with all_doors(wall=when_all_are_asked(WALL), proof=when_all_are_asked(PROOF),
+                   tor=when_all_are_asked(TOR), medium=when_all_are_asked(MEDIUM)) as doors:  # fmt: skip
         assert command.run(doors, "--wait=60").returncode == GOOD
 
 
@@ -248,6 +268,7 @@ def test_control_characters_stay_out(command: Command) -> None:
     evil = "\x1b[2J\x1b]0;t\x07\r\n\x9b31m\u202eabc\x7f"
     answers = {
         "wall": WALL | {"state": "different", "difference": evil},
+        "proof": PROOF | {"answer": "refuted", "example": {"packet": evil, "policy": evil}},
         "tor": TOR | {"progress": 5, "circuit": False, "summary": evil, "warning": evil},
         "medium": MEDIUM | {"medium": {"device": evil, "bus": evil, "model": evil, "present": True}},
     }

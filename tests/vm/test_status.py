@@ -24,6 +24,7 @@ def test_all_is_well(well: Well) -> None:
     assert well.status.text.rstrip().endswith("All is well.")
     assert "USB stick" in well.status.part("Medium") and "verified" in well.status.part("Medium")
     assert "enforced" in well.status.part("Filter")
+    assert well.status.part("Proof").startswith("good: proved: "), well.status.text
     assert well.status.part("Tor") == "good: connected."
 
 
@@ -57,8 +58,9 @@ def test_filter_opened(machine: Machine, guest: Guest) -> None:
     guest.open_filter()
     status = ask(machine)
     assert status.code == BAD, status.text
-    status.assert_good_but("Filter")
+    status.assert_good_but("Filter", "Proof")
     assert status.part("Filter").startswith("BAD: MISSING: nothing is filtered."), status.text
+    assert status.part("Proof").startswith("BAD: REFUTED: the kernel lets pass"), status.text
 
 
 @pytest.mark.parametrize("family", ["inet", "netdev"])
@@ -68,7 +70,7 @@ def test_a_table_of_the_filter_deleted(machine: Machine, guest: Guest, family: s
     guest.text(["nft", "delete", "table", family, "lethe"])
     status = ask(machine)
     assert status.code == BAD, status.text
-    status.assert_good_but("Filter")
+    status.assert_good_but("Filter", "Proof")
     assert status.part("Filter").startswith("BAD: "), status.text
 
 
@@ -78,7 +80,7 @@ def test_a_rule_added_to_the_filter(machine: Machine, guest: Guest) -> None:
     guest.text(["nft", "insert", "rule", "inet", "lethe", "output", "accept"])
     status = ask(machine)
     assert status.code == BAD, status.text
-    status.assert_good_but("Filter")
+    status.assert_good_but("Filter", "Proof")
     assert status.part("Filter").startswith("BAD: "), status.text
 
 
@@ -120,11 +122,11 @@ def test_medium_taken_out(machine: Machine) -> None:
 
 def test_no_door_no_good_word(machine: Machine, guest: Guest) -> None:
     """What cannot be asked is not called good."""
-    for door in ("wall", "tor", "medium"):
+    for door in ("wall", "proof", "tor", "medium"):
         guest.text(["systemctl", "stop", f"lethe-status-{door}.socket"])
     status = ask(machine)
     assert status.code == BAD, status.text
-    for title in ("Medium", "Filter", "Tor"):
+    for title in ("Medium", "Filter", "Proof", "Tor"):
         assert status.part(title).startswith("UNKNOWN: "), status.text
 
 

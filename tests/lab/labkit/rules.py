@@ -32,6 +32,13 @@ def wall() -> Path:
     return (build / "src" / "wall" / "lethe-wall").absolute()
 
 
+def proof_command(*words: str, policy: Path = names.DEFAULT_POLICY) -> list[str]:
+    """The lethe-proof that was built, of this namespace alone and this computer's users."""
+    program = wall().parents[1] / "proof" / "lethe-proof"
+    return [str(program), "--json", "--only-here", "--passwd", str(names.PASSWD),
+            "--policy", str(policy), *(words or ("check",))]  # fmt: skip
+
+
 def apply(lab: Lab, ruleset: str) -> str:
     """Load @ruleset on the host under test, in place of what is there. Returns what the loader
     printed. A failure is a RulesError, and then the host may be left with any rules: look at

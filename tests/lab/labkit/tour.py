@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import errno
 import ipaddress
+import json
 import os
 import socket
 import sys
@@ -26,6 +27,7 @@ from . import client, judge, names, rules
 from .capture import Capture, Frame
 from .host import CLEARNET_NAMESPACE, HOST_NAMESPACE
 from .lab import Lab, LabError
+from .pair import Pair, pair
 
 _QUICK = 3.0  # for what is dropped in silence
 _RELAYS = {ipaddress.ip_address(names.PUBLIC_NODES[node]).packed for node in names.TOR_NODES}
@@ -47,6 +49,9 @@ class Subject(Protocol):
 
     def settle(self) -> None:
         """Return when everything that was sent there has come out of its link."""
+
+    def prove(self) -> dict[str, Any]:
+        """What `lethe-proof --json check` says there."""
 
     def open_filter(self) -> None:
         """Take its filter away."""
@@ -70,6 +75,9 @@ class LabHost:
 
     def settle(self) -> None:
         """The capture's own barrier is enough for a virtual link."""
+
+    def prove(self) -> dict[str, Any]:
+        return json.loads(self._lab.host.run(rules.proof_command()).stdout)
 
     def open_filter(self) -> None:
         rules.clear(self._lab)
@@ -255,7 +263,21 @@ class Tour:
         with self.capture() as capture:
             for step in self._through_tor() + self._exceptions() + self._local() + self._direct():
                 good &= self._one(step, capture, show)
+            good &= self._proved(show)
             good &= self._detector(capture, show)
+        return good & _refuted(show)
+
+    def _proved(self, show: Callable[[str], None]) -> bool:
+        """What was tried so far are examples; this is every packet."""
+        told = self.subject.prove()
+        good = told["answer"] == "proved"
+        devices = "every device" if told.get("future_devices") else "the devices that are there"
+        happened = (f"proved, for {devices}: {told['classes']:,} classes of packets in "
+                    f"{told['proof_us'] // 1000} ms" if good else json.dumps(told))
+        show(f"{'ok  ' if good else 'FAIL'} P1  To every packet the kernel does what the policy says\n"
+             "         tried:     root: lethe-proof check\n"
+             f"         happened:  {happened}\n"
+             "         the wire:  nothing is sent for it\n")
         return good
 
     def _one(self, step: Step, capture: Capture, show: Callable[[str], None]) -> bool:
@@ -310,6 +332,33 @@ class Tour:
              f"         happened:  {outcome.happened}\n"
              f"         the wire:  {outcome.wire}; then the filter was applied again\n")
         return seen
+
+
+def _refuted(show: Callable[[str], None]) -> bool:
+    """One small fault, in namespaces made for it alone: it is refuted, by a packet that escapes."""
+    fault = f"ip daddr {names.WEB_ADDRESS} tcp dport 443 accept"
+    with pair("lethe") as thrown_away:
+        before = thrown_away.prove()
+        thrown_away.nft(f"insert rule inet lethe anyone {fault}\n")
+        answer = thrown_away.prove()
+        good = before.answer == "proved" and answer.answer == "refuted" and answer.fault == "leak"
+        happened, wire = f"{answer.answer}; {answer.why}", "not tried"
+        if good:
+            happened, wire, good = _show_example(thrown_away, answer.told["example"])
+    show(f"{'ok  ' if good else 'FAIL'} P1  ... and would one wrong rule be found? In a throw-away "
+         "namespace\n"
+         f"         tried:     root: nft insert rule inet lethe anyone {fault}; lethe-proof check\n"
+         f"         happened:  {happened}\n"
+         f"         the wire:  {wire}\n")
+    return good
+
+
+def _show_example(thrown_away: Pair, example: dict[str, str]) -> tuple[str, str, bool]:
+    sight = thrown_away.send(example["spec"])
+    happened = (f"refuted: {example['packet']}\n"
+                f"                    the policy says: {example['policy']}, {example['policy_reason']}\n"
+                f"                    the kernel: {example['kernel']} by {example['kernel_rule']}")
+    return happened, f"the packet was sent: {sight}", sight.escaped
 
 
 def judge_frames(frames: list[Frame], reached: set[bytes], dhcp: bool = False) -> Outcome:

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who judges the proof: every small fault of a ruleset, and a second algorithm of another kind."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = Path(os.environ.get("LETHE_BUILD", ROOT / "build"))
+SECONDS = 3000.0
+
+
+def mutants(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(BUILD / "tests" / "proof" / "lethe-mutants"), *words],
+                          capture_output=True, text=True, timeout=SECONDS, check=False)  # fmt: skip
+
+
+def told(*words: str) -> dict[str, Any]:
+    result = mutants("--json", *words)
+    assert result.returncode == 0, result.stdout[-4000:] + result.stderr
+    return json.loads(result.stdout)
+
+
+def test_every_mutant_is_refuted() -> None:
+    """Or not proved; or shown to be the same by the second algorithm, with the reason."""
+    figures = told()
+    judgements = Counter(one["judgement"] for one in figures["judgements"])
+    print({name: value for name, value in figures.items() if isinstance(value, int)})
+    assert figures["mutants"] == sum(judgements.values()) > 1000
+    assert judgements["refuted"] > judgements["equivalent"] + judgements["not proved"]
+    assert judgements.keys() <= {"refuted", "not proved", "equivalent",
+                                  "proved for present devices only"}, judgements
+
+
+def test_two_algorithms_agree() -> None:
+    result = mutants("--random=1500")
+    print(result.stdout[-2000:])
+    assert result.returncode == 0, result.stdout[-4000:] + result.stderr
