@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import rulesets
-from .figures import Budget, Row, figure, paired, read_samples
+from .figures import Budget, Row, Samples, figure, paired, read_samples
 from .namespaces import DEVICE, PEER_ADDRESS, Pair, inside, run
 
 CONNECTION = Budget("<= 1.06", most=1.06)
@@ -15,6 +15,8 @@ SAME = Budget("0.98 - 1.02", 0.98, 1.02)
 THROUGHPUT = Budget(">= 0.95", least=0.95)
 IN_PROCESS = Budget("<= 1 ms", most=1.0)
 AS_COMMAND = Budget("<= 5 ms", most=5.0)
+PROOF = Budget("<= 200 ms", most=200.0)
+PROOF_LARGE = Budget("<= 2 s", most=2000.0)
 
 LOOPBACK = "127.0.0.1"
 REMOTE_PORT = 443
@@ -31,10 +33,14 @@ class Effort:
     stream_bytes: int
     applies: int
     applies_large: int  # above 1,000 services
+    proofs: int
+    users: tuple[int, ...]
+    networks: tuple[int, ...]
 
 
-FULL = Effort(300, 300, (10, 100, 1000, 10000), (10, 100, 1000, 5000), 200, 1_000_000, 200, 40)
-SHORT = Effort(5, 60, (10, 1000), (10, 1000), 5, 200_000, 5, 3)
+FULL = Effort(300, 300, (10, 100, 1000, 10000), (10, 100, 1000, 5000), 200, 1_000_000, 200, 40, 9,
+              (10, 100, 900), (10, 100, 1000))
+SHORT = Effort(5, 60, (10, 1000), (10, 1000), 5, 200_000, 5, 3, 1, (10,), (10,))
 
 
 @dataclass(frozen=True)
@@ -219,6 +225,45 @@ class Bench:
             Row(title, "  of processor time", ratio=paired(processor, "apply", "nft")),
         ]
 
+    # ---- the proof ----
+
+    def proof(self, what: str, text: str, budget: Budget | None) -> list[Row]:
+        path = self.folder / "proved.conf"
+        path.write_text(text, encoding="utf-8")
+        pair = Pair("proof")
+        pair.make()
+        try:
+            said = run(inside(pair.client, [self.program("bench-proof"), str(self.effort.proofs),
+                                            str(path), str(rulesets.PASSWD)]))  # fmt: skip
+        finally:
+            pair.remove()
+        clock, processor = read_samples(said), read_samples(said, 3)
+        rules, nodes = (int(next(iter(clock[name].values()))) for name in ("rules", "nodes"))
+        title = f"proof of {what}: {rules} rules and elements"
+
+        def row(name: str, says: str, samples: Samples, unit: str, by: float,
+                budget: Budget | None = None) -> Row:  # fmt: skip
+            return Row(title, says, figure(v / by for v in samples[name].values()), unit,
+                       budget=budget)
+
+        return [row("prove", "proved", clock, "ms", 1e6, budget),
+                row("prove", "  its processor time", processor, "ms", 1e6),
+                row("read", "read back", clock, "ms", 1e6),
+                Row(title, "nodes of decision diagrams", figure([nodes / 1000]), "thousand"),
+                row("memory", "memory of the process at its peak", clock, "MiB", 1024)]
+
+    def proofs(self) -> list[Row]:
+        rows = self.proof("the shipped policy", rulesets.policy(0), PROOF)
+        for services in self.effort.services:
+            budget = PROOF_LARGE if services == 10000 else None
+            rows += self.proof(f"{services} services", rulesets.policy(services), budget)
+        for users in self.effort.users:
+            rows += self.proof(f"{users} users with a grant", rulesets.users_policy(users), None)
+        for networks in self.effort.networks:
+            rows += self.proof(f"a network of {networks} intervals",
+                               rulesets.networks_policy(networks), None)
+        return rows
+
     def everything(self) -> list[Row]:
         for contestant in self.contestants:
             self.prepare(contestant)
@@ -230,4 +275,4 @@ class Bench:
         rows += self.throughput("up", plain=True) + self.throughput("down", plain=True)
         for services in (0, *self.effort.services):
             rows += self.applying(services)
-        return rows
+        return rows + self.proofs()

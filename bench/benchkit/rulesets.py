@@ -53,6 +53,18 @@ def policy(services: int) -> str:
     return text + "\n".join(lines) + "\n"
 
 
+def users_policy(count: int) -> str:
+    """The shipped policy, and so many users more who may each connect to one port."""
+    lines = [f"allow {20000 + i} to internet over tcp {FIRST_PORT + i}" for i in range(count)]
+    return policy(0) + "\n".join(lines) + "\n"
+
+
+def networks_policy(count: int) -> str:
+    """The shipped policy, and a network of so many intervals that do not touch."""
+    parts = ", ".join(f"20.{2 * i // 256}.{2 * i % 256}.0/24" for i in range(count))
+    return policy(0) + f"network many = {parts}\nallow amnesia to many over tcp 443\n"
+
+
 def peer(name: str, services: int = 0) -> str:
     """The rules in bench/rules/NAME.nft, with a list of allowed local ports."""
     known = users()
