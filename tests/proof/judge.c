@@ -120,9 +120,9 @@ bool judge_example(const struct policy *policy, const struct ruleset *ruleset,
 	tell(detail, packet, &says, &does);
 	if (*circumstances)
 		buf_printf(detail, "; if %s", circumstances);
-	/* What the evaluators cannot tell, they cannot deny. */
-	*ret_beyond =
-	    !device || *circumstances || example->rewritten || does.outcome == RULESET_UNDECIDED;
+	/* What the evaluators cannot tell, they cannot deny. An Ethernet device is what they know. */
+	*ret_beyond = !device || example->rewritten || does.outcome == RULESET_UNDECIDED ||
+		      (*circumstances && strcmp(circumstances, "device of type 1") != 0);
 	if (*ret_beyond)
 		return true;
 	if (brute_agrees(packet, &says, &does)) {
