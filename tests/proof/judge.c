@@ -28,6 +28,16 @@ const char *judge_word(enum judgement_of judgement)
 	return words[judgement];
 }
 
+const char *judge_fault(enum proof_fault fault)
+{
+	static const char *const words[] = {
+	    [PROOF_NO_FAULT] = "no fault", [PROOF_LEAK] = "leak",     [PROOF_REWRITES] = "rewrites",
+	    [PROOF_BLOCKS] = "blocks",     [PROOF_MANNER] = "manner", [PROOF_PROXIES] = "proxies",
+	};
+
+	return words[fault];
+}
+
 static bool decides(const struct judge *judge, const void *place)
 {
 	for (size_t i = 0; i < judge->count; i++)
@@ -95,11 +105,6 @@ static void tell(struct buf *detail, const struct packet *packet,
 		buf_printf(detail, " (%s)", kernel->reason);
 }
 
-static const char *const fault_words[] = {
-    [PROOF_NO_FAULT] = "no fault", [PROOF_LEAK] = "leak",     [PROOF_REWRITES] = "rewrites",
-    [PROOF_BLOCKS] = "blocks",     [PROOF_MANNER] = "manner", [PROOF_PROXIES] = "proxies",
-};
-
 bool judge_example(const struct policy *policy, const struct ruleset *ruleset,
 		   const struct proof_result *proof, bool *ret_beyond, struct buf *detail)
 {
@@ -111,13 +116,13 @@ bool judge_example(const struct policy *policy, const struct ruleset *ruleset,
 	bool device = example->device[0] == '\0' || strcmp(example->device, "lo") == 0 ||
 		      strcmp(example->device, RULESET_OTHER_DEVICE) == 0;
 
-	buf_printf(detail, "%s: ", fault_words[proof->fault]);
+	buf_printf(detail, "%s: ", judge_fault(proof->fault));
 	tell(detail, packet, &says, &does);
 	if (*circumstances)
 		buf_printf(detail, "; if %s", circumstances);
-	/* What the evaluators cannot tell, they cannot deny. */
-	*ret_beyond =
-	    !device || *circumstances || example->rewritten || does.outcome == RULESET_UNDECIDED;
+	/* What the evaluators cannot tell, they cannot deny. An Ethernet device is what they know. */
+	*ret_beyond = !device || example->rewritten || does.outcome == RULESET_UNDECIDED ||
+		      (*circumstances && strcmp(circumstances, "device of type 1") != 0);
 	if (*ret_beyond)
 		return true;
 	if (brute_agrees(packet, &says, &does)) {
@@ -129,6 +134,17 @@ bool judge_example(const struct policy *policy, const struct ruleset *ruleset,
 		return false;
 	}
 	return true;
+}
+
+/* A refutation that rests on what packets as values show must be found by trying, too. */
+static void judge_refuted(const struct brute_result *brute, struct judge_record *record,
+			  struct buf *detail)
+{
+	record->tried = brute->answer == BRUTE_DIFFER;
+	if (brute->answer != BRUTE_EQUAL || record->beyond)
+		return;
+	record->judgement = JUDGE_DISAGREEMENT;
+	buf_puts(detail, "; but trying every packet finds no difference");
 }
 
 static void judge_proved(const struct brute_result *brute, struct judge_record *record,
@@ -179,17 +195,20 @@ int judge_ruleset(const struct policy *policy, const struct ruleset *ruleset,
 		return r;
 	record->fault = proof.fault;
 	record->fault_known = proof.answer == PROOF_REFUTED;
+	if (proof.answer != PROOF_UNKNOWN) {
+		r = brute_compare(policy, ruleset, 0, &brute);
+		if (r < 0)
+			return r;
+	}
 	if (proof.answer == PROOF_REFUTED) {
 		record->judgement = judge_example(policy, ruleset, &proof, &record->beyond, &detail)
 					? JUDGE_REFUTED
 					: JUDGE_DISAGREEMENT;
+		judge_refuted(&brute, record, &detail);
 	} else if (proof.answer == PROOF_UNKNOWN) {
 		record->judgement = JUDGE_NOT_PROVED;
 		buf_puts(&detail, buf_text(&proof.reason));
 	} else {
-		r = brute_compare(policy, ruleset, 0, &brute);
-		if (r < 0)
-			return r;
 		judge_proved(&brute, record, &detail);
 		if (record->judgement == JUDGE_EQUIVALENT && !proof.future_devices)
 			record->judgement = JUDGE_PRESENT_ONLY;

@@ -20,12 +20,15 @@ enum judgement_of {
 /* "refuted". */
 const char *judge_word(enum judgement_of judgement);
 
+const char *judge_fault(enum proof_fault fault); /* "leak" */
+
 struct judge_record {
 	size_t number; /* of the mutant */
 	enum judgement_of judgement;
 	const char *kind;   /* of the mutant; static storage */
 	const char *reason; /* why it is equivalent, in short; NULL for others. Static storage */
 	bool beyond;        /* refuted by what packets as values do not show */
+	bool tried;         /* refuted, and trying finds a difference, too */
 	bool fault_known;   /* refuted: with a fault of the proof's */
 	enum proof_fault fault;
 	char text[600];    /* the mutant */

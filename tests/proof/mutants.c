@@ -96,7 +96,7 @@ static int work(const struct mutant *mutant, void *data)
 
 /* What came out of all. */
 struct totals {
-	size_t counts[JUDGES], faults[PROOF_PROXIES + 1], beyond, mutants;
+	size_t counts[JUDGES], faults[PROOF_PROXIES + 1], beyond, tried, mutants;
 	double slowest;
 	struct judge_record *records;
 };
@@ -165,6 +165,7 @@ static void add_up(struct totals *totals)
 
 		totals->counts[record->judgement]++;
 		totals->beyond += record->beyond;
+		totals->tried += record->tried;
 		if (record->fault_known)
 			totals->faults[record->fault]++;
 		if (record->seconds > totals->slowest)
@@ -215,7 +216,11 @@ static void print_totals(const struct options *options, const struct totals *tot
 	       totals->slowest);
 	for (unsigned i = 0; i < JUDGES; i++)
 		printf("  %6zu %s\n", totals->counts[i], judge_word((enum judgement_of)i));
-	printf("  %6zu refuted by what packets as values do not show\n", totals->beyond);
+	printf("  %6zu of the refuted found by trying, too\n"
+	       "  %6zu with an example that packets as values do not show\n",
+	       totals->tried, totals->beyond);
+	for (unsigned i = PROOF_LEAK; i <= PROOF_PROXIES; i++)
+		printf("  %6zu refuted: %s\n", totals->faults[i], judge_fault((enum proof_fault)i));
 	print_reasons(totals);
 }
 
@@ -229,6 +234,7 @@ static int print_json(const struct totals *totals, double seconds)
 	json_number(&json, "milliseconds", (int64_t)(seconds * 1000));
 	for (unsigned i = 0; i < JUDGES; i++)
 		json_number(&json, judge_word((enum judgement_of)i), (int64_t)totals->counts[i]);
+	json_number(&json, "tried", (int64_t)totals->tried);
 	json_number(&json, "beyond", (int64_t)totals->beyond);
 	json_array_begin(&json, "judgements");
 	for (size_t i = 0; i < totals->mutants; i++) {
@@ -324,10 +330,11 @@ static int run_random(const struct options *options)
 	printf("# LETHE_SEED=%ju\n", (uintmax_t)seed);
 	if (pairs_run(seed, options->random, options->passwd, &totals) < 0)
 		return EXIT_FAILED;
-	printf("%zu pairs: %zu proved and the same, %zu refuted (%zu beyond what can be tried), "
-	       "%zu not proved, %zu disagreements\n",
-	       totals.pairs, totals.same, totals.refuted, totals.beyond, totals.not_proved,
-	       totals.disagreements);
+	printf(
+	    "%zu pairs: %zu proved and the same, %zu proved where trying cannot say, %zu refuted "
+	    "(%zu of them by trying, too), %zu not proved, %zu disagreements\n",
+	    totals.pairs, totals.same, totals.doubtful, totals.refuted, totals.tried,
+	    totals.not_proved, totals.disagreements);
 	return totals.disagreements || !totals.same || !totals.refuted ? EXIT_WRONG : EXIT_RIGHT;
 }
 

@@ -93,7 +93,7 @@ static int judge_pair(struct random_numbers *random, const struct policy *policy
 	if (r < 0)
 		return r;
 	totals->pairs++;
-	totals->beyond += record.beyond;
+	totals->tried += record.tried;
 	switch (record.judgement) {
 	case JUDGE_REFUTED:
 		totals->refuted++;
@@ -106,6 +106,8 @@ static int judge_pair(struct random_numbers *random, const struct policy *policy
 		totals->same++;
 		return 0;
 	case JUDGE_SURVIVOR:
+		totals->doubtful++;
+		return 0;
 	case JUDGE_DISAGREEMENT:
 	case JUDGES:
 		break;

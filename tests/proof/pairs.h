@@ -9,8 +9,9 @@
 
 struct pairs_totals {
 	size_t pairs;
-	size_t same;            /* proved, and the same by trying */
-	size_t refuted, beyond; /* of these, by what packets as values do not show */
+	size_t same;           /* proved, and the same by trying */
+	size_t doubtful;       /* proved, and trying cannot say: the proof knows every byte */
+	size_t refuted, tried; /* of these, by trying, too */
 	size_t not_proved;
 	size_t disagreements; /* each is printed */
 };
