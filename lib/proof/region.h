@@ -16,34 +16,35 @@
 #include "space.h"
 
 enum region_aspect {
-	REGION_LOOPBACK = 0,	 /* the device is lo */
-	REGION_LABEL,		 /* the ethertype by which headers are read */
-	REGION_BARE,		 /* FRAME, but lo: the device has no link header */
-	REGION_AGREES,		 /* FRAME with a link header: the label says the same */
-	REGION_VALID,		 /* IP: the kernel accepts the header */
-	REGION_OPTIONS,		 /* IPv6: extension headers; IPv4, but on INPUT: options */
-	REGION_FRAGMENT,	 /* IP: behind the first fragment */
-	REGION_OWNED,		 /* OUTPUT, FRAME */
-	REGION_UID,		 /* owned */
-	REGION_ROUTED,		 /* FRAME, IP */
-	REGION_SOCKET,		 /* INPUT; enum packet_socket */
-	REGION_EXPECTED,	 /* INPUT, but on lo: UDP, ICMP */
-	REGION_PROTOCOL,	 /* valid IP */
-	REGION_FLAGS,		 /* TCP */
+	REGION_LOOPBACK = 0,     /* the device is lo */
+	REGION_LABEL,            /* the ethertype by which headers are read */
+	REGION_BARE,             /* FRAME, but lo: the device has no link header */
+	REGION_AGREES,           /* FRAME with a link header: the label says the same */
+	REGION_VALID,            /* IP: the kernel accepts the header */
+	REGION_OPTIONS,          /* IPv6: extension headers; IPv4, but on INPUT: options */
+	REGION_FRAGMENT,         /* IP: behind the first fragment */
+	REGION_OWNED,            /* OUTPUT, FRAME */
+	REGION_UID,              /* owned */
+	REGION_ROUTED,           /* FRAME, IP */
+	REGION_SOCKET,           /* INPUT; enum packet_socket */
+	REGION_EXPECTED,         /* INPUT, but on lo: UDP, ICMP */
+	REGION_PROTOCOL,         /* valid IP */
+	REGION_FLAGS,            /* TCP */
 	REGION_DESTINATION_PORT, /* protocols with ports */
-	REGION_DESTINATION,	 /* IPv4 */
-	REGION_SOURCE_PORT,	 /* protocols with ports */
-	REGION_ICMP,		 /* ICMP: 256 * type + code */
-	REGION_SOURCE,		 /* IPv4 */
-	REGION_ARP_OPERATION,	 /* ARP */
-	REGION_ARP_PLAIN,	 /* ARP: of the one shape that IPv4 over Ethernet has */
+	REGION_DESTINATION,      /* IPv4 */
+	REGION_SOURCE_PORT,      /* protocols with ports */
+	REGION_ICMP,             /* ICMP: 256 * type + code */
+	REGION_SOURCE,           /* IPv4 */
+	REGION_ARP_OPERATION,    /* ARP */
+	REGION_ARP_PLAIN,        /* ARP: of the one shape that IPv4 over Ethernet has */
 	REGION_ASPECTS,
 };
 
 /* A set of numbers. Zero is the empty set. */
 struct region_set {
-	diagram numbers;	     /* over the aspect's own variables; DIAGRAM_TRUE: every number */
-	struct policy_range *ranges; /* the same, sorted, not adjacent; filled for finished regions */
+	diagram numbers; /* over the aspect's own variables; DIAGRAM_TRUE: every number */
+	struct policy_range
+	    *ranges; /* the same, sorted, not adjacent; filled for finished regions */
 	size_t count;
 	bool more; /* there are more than REGION_RANGES_MAX; the last reaches to the end of them */
 };
@@ -52,7 +53,7 @@ struct region_set {
 struct region {
 	struct region_set sets[REGION_ASPECTS];
 	unsigned paths; /* a bit 1 << enum packet_path for each path on which it is so */
-	bool some;	/* it is so only for some of these packets, by what no aspect tells */
+	bool some;      /* it is so only for some of these packets, by what no aspect tells */
 };
 struct regions {
 	struct region *list;
@@ -68,7 +69,7 @@ void region_done(struct region *region);
 struct region_view {
 	struct diagram_space *space;
 	enum packet_path path;
-	diagram ties;			 /* what the view's own variables stand for */
+	diagram ties;                    /* what the view's own variables stand for */
 	diagram applies[REGION_ASPECTS]; /* packets that have the aspect */
 };
 
@@ -108,9 +109,9 @@ bool region_contains(const struct region *region, const struct packet *packet);
 
 /* Sets of packets as they look. */
 struct region_task {
-	diagram care;	/* that there can be */
+	diagram care;   /* that there can be */
 	diagram wanted; /* of these, what regions may hold */
-	diagram told;	/* of these, what need not be in any */
+	diagram told;   /* of these, what need not be in any */
 };
 
 /* As few regions as can be found, added to @regions: together with what is told already they are

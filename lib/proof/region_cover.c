@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * A set as few boxes. One packet of what is not told yet is taken, and its box grows, aspect by
- * aspect, to all numbers with which the box still holds nothing but wanted packets: one operation on
- * diagrams for each. What packets there cannot be may be in it or not, as it reads better. Which
+ * aspect, to all numbers with which the box still holds nothing but wanted packets: one operation
+ * on diagrams for each. What packets there cannot be may be in it or not, as it reads better. Which
  * aspect grows first decides what the boxes look like, so several orders are tried.
  */
 #include "region.h"
@@ -13,7 +13,7 @@ struct cover {
 	const struct region_view *view;
 	struct diagram_space *space;
 	diagram wanted, care, told; /* see struct region_task */
-	diagram left;		    /* of `wanted`, in no region yet */
+	diagram left;               /* of `wanted`, in no region yet */
 	int error;
 };
 
@@ -42,14 +42,14 @@ static void grow(struct cover *cover, struct region *region, enum region_aspect 
 	size_t best = SIZE_MAX;
 
 	*numbers = DIAGRAM_TRUE;
-	there = diagram_and(space, region_view_box(cover->view, region),
-			    cover->view->applies[aspect]);
+	there =
+	    diagram_and(space, region_view_box(cover->view, region), cover->view->applies[aspect]);
 	there = diagram_and(space, there, cover->care);
-	may = diagram_not(space, region_view_numbers(
-				     cover->view, diagram_minus(space, there, cover->wanted),
-				     aspect));
-	choices[0] = region_view_numbers(cover->view, diagram_and(space, there, cover->left),
-					 aspect);
+	may = diagram_not(
+	    space,
+	    region_view_numbers(cover->view, diagram_minus(space, there, cover->wanted), aspect));
+	choices[0] =
+	    region_view_numbers(cover->view, diagram_and(space, there, cover->left), aspect);
 	/* Who has an owner and who has none are told apart, unless both are new. */
 	if (aspect == REGION_OWNED && choices[0] != DIAGRAM_FALSE) {
 		*numbers = diagram_and(space, choices[0], may);
@@ -77,8 +77,9 @@ static void grow(struct cover *cover, struct region *region, enum region_aspect 
 static void narrow(struct cover *cover, struct region *region)
 {
 	static const enum region_aspect kinds[] = {
-	    REGION_LABEL, REGION_BARE, REGION_AGREES, REGION_VALID,	  REGION_OPTIONS,  REGION_FRAGMENT,
-	    REGION_OWNED, REGION_ROUTED, REGION_SOCKET, REGION_EXPECTED, REGION_ARP_PLAIN,
+	    REGION_LABEL,   REGION_BARE,     REGION_AGREES,    REGION_VALID,
+	    REGION_OPTIONS, REGION_FRAGMENT, REGION_OWNED,     REGION_ROUTED,
+	    REGION_SOCKET,  REGION_EXPECTED, REGION_ARP_PLAIN,
 	};
 	struct diagram_space *space = cover->space;
 	diagram box = diagram_and(space, region_view_box(cover->view, region), cover->care);
@@ -98,8 +99,7 @@ static void grow_group(struct cover *cover, struct region *region, int group)
 {
 	static const enum region_aspect who[] = {REGION_OWNED, REGION_UID};
 	static const enum region_aspect what[] = {
-	    REGION_PROTOCOL, REGION_FLAGS, REGION_DESTINATION_PORT, REGION_ICMP,
-	    REGION_SOURCE_PORT,
+	    REGION_PROTOCOL, REGION_FLAGS, REGION_DESTINATION_PORT, REGION_ICMP, REGION_SOURCE_PORT,
 	};
 	static const enum region_aspect where[] = {REGION_DESTINATION, REGION_SOURCE};
 	static const struct {
@@ -120,9 +120,9 @@ static void grow_group(struct cover *cover, struct region *region, int group)
 static void seed(struct cover *cover, const int order[GROUPS], struct region *ret)
 {
 	static const enum region_aspect last[] = {
-	    REGION_SOCKET,   REGION_EXPECTED,	   REGION_ROUTED,    REGION_OPTIONS,
+	    REGION_SOCKET,   REGION_EXPECTED,      REGION_ROUTED,    REGION_OPTIONS,
 	    REGION_FRAGMENT, REGION_ARP_OPERATION, REGION_ARP_PLAIN, REGION_VALID,
-	    REGION_AGREES,   REGION_BARE,	   REGION_LABEL,
+	    REGION_AGREES,   REGION_BARE,          REGION_LABEL,
 	};
 	uint64_t values[DIAGRAM_VARIABLES / 64];
 	struct region region = {.paths = 1u << cover->view->path};
@@ -184,8 +184,7 @@ static bool join(struct cover *cover, struct region *a, const struct region *b)
 	if (a->sets[REGION_LOOPBACK].numbers != b->sets[REGION_LOOPBACK].numbers)
 		return false;
 	for (size_t i = 0; i < REGION_ASPECTS; i++)
-		both.sets[i].numbers =
-		    diagram_or(space, a->sets[i].numbers, b->sets[i].numbers);
+		both.sets[i].numbers = diagram_or(space, a->sets[i].numbers, b->sets[i].numbers);
 	box = diagram_and(space, region_view_box(cover->view, &both), cover->care);
 	if (diagram_minus(space, box, cover->wanted) != DIAGRAM_FALSE)
 		return false;
@@ -216,8 +215,8 @@ static void thin_out(struct cover *cover, struct regions *regions)
 	struct diagram_space *space = cover->space;
 
 	for (size_t i = regions->count; i-- > 0;) {
-		diagram rest = diagram_and(
-		    space, region_view_box(cover->view, &regions->list[i]), cover->care);
+		diagram rest = diagram_and(space, region_view_box(cover->view, &regions->list[i]),
+					   cover->care);
 
 		rest = diagram_minus(space, rest, cover->told);
 		for (size_t k = 0; k < regions->count && rest != DIAGRAM_FALSE; k++)
@@ -245,8 +244,8 @@ static int cover_in_order(struct cover *cover, const int order[GROUPS], size_t m
 			r = append(regions, &region);
 		if (r < 0)
 			return r;
-		cover->left = diagram_minus(cover->space, cover->left,
-					    region_view_box(cover->view, &region));
+		cover->left =
+		    diagram_minus(cover->space, cover->left, region_view_box(cover->view, &region));
 	}
 	regions->more = cover->left != DIAGRAM_FALSE;
 	join_all(cover, regions);
@@ -261,8 +260,8 @@ static size_t total_length(struct cover *cover, const struct regions *regions)
 
 	for (size_t i = 0; i < regions->count; i++)
 		for (unsigned k = 0; k < REGION_ASPECTS; k++)
-			total += length(cover, (enum region_aspect)k,
-					regions->list[i].sets[k].numbers);
+			total +=
+			    length(cover, (enum region_aspect)k, regions->list[i].sets[k].numbers);
 	return total;
 }
 

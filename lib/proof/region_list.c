@@ -47,8 +47,7 @@ static void add(struct walk *walk, uint32_t low, uint32_t high)
 	}
 	if (set->count == walk->room) {
 		size_t room = walk->room ? 2 * walk->room : 4;
-		struct policy_range *ranges =
-		    realloc(set->ranges, room * sizeof(*set->ranges));
+		struct policy_range *ranges = realloc(set->ranges, room * sizeof(*set->ranges));
 
 		if (!ranges) {
 			walk->error = -ENOMEM;
@@ -157,8 +156,8 @@ static bool holds_expected(const struct region *region, const struct packet *pac
 static bool holds_ip(const struct region *region, const struct packet *packet)
 {
 	bool valid = !is_extension(packet);
-	bool options = packet->options || !valid ||
-		       (packet->ethertype == ETH_P_IPV6 && packet->fragment);
+	bool options =
+	    packet->options || !valid || (packet->ethertype == ETH_P_IPV6 && packet->fragment);
 
 	if (packet->path == PACKET_FRAME && !holds(region, REGION_ROUTED, packet->routed))
 		return false;
@@ -180,8 +179,7 @@ static bool holds_ip(const struct region *region, const struct packet *packet)
 
 static bool holds_circumstances(const struct region *region, const struct packet *packet)
 {
-	bool agrees =
-	    !packet->link_ethertype || packet->link_ethertype == packet->ethertype;
+	bool agrees = !packet->link_ethertype || packet->link_ethertype == packet->ethertype;
 
 	/* A device without a link header is none that a packet speaks of. */
 	if (packet->path == PACKET_FRAME && !packet->loopback && !holds(region, REGION_BARE, 0))
@@ -201,8 +199,7 @@ bool region_contains(const struct region *region, const struct packet *packet)
 	if (!(region->paths >> packet->path & 1))
 		return false;
 	if (!holds(region, REGION_LOOPBACK, packet->loopback) ||
-	    !holds(region, REGION_LABEL, packet->ethertype) ||
-	    !holds_circumstances(region, packet))
+	    !holds(region, REGION_LABEL, packet->ethertype) || !holds_circumstances(region, packet))
 		return false;
 	if (packet->ethertype == ETH_P_ARP)
 		return holds(region, REGION_ARP_OPERATION, packet->arp_operation) &&

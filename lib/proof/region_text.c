@@ -134,8 +134,8 @@ static void print_flag_names(unsigned flags, const char *word, struct buf *out)
 	}
 }
 
-/* Flags that a set holds, or, if @without, those that it does not: do they say of some flags whether
- * they are set, and nothing of the others? Which are set in all, and in any. */
+/* Flags that a set holds, or, if @without, those that it does not: do they say of some flags
+ * whether they are set, and nothing of the others? Which are set in all, and in any. */
 static bool is_flag_rule(const struct region_set *set, bool without, unsigned *ret_all,
 			 unsigned *ret_any)
 {
@@ -422,8 +422,8 @@ void region_print(const struct region *region, const struct policy *old, const s
 		print_arp(region, out);
 	if (ipv4) {
 		words_addresses(&region->sets[REGION_SOURCE], "from", out);
-		words_addresses(&region->sets[REGION_DESTINATION],
-				ipv6 ? "to (where IPv4)" : "to", out);
+		words_addresses(&region->sets[REGION_DESTINATION], ipv6 ? "to (where IPv4)" : "to",
+				out);
 	}
 	if (ipv4 || ipv6) {
 		print_what(region, out);

@@ -25,8 +25,14 @@ struct place {
 	unsigned variable;
 };
 
-#define FIELD(name) {.field = (name)}
-#define OWN(name)   {.own = true, .variable = (name)}
+#define FIELD(name)                                                                                \
+	{                                                                                          \
+		.field = (name)                                                                    \
+	}
+#define OWN(name)                                                                                  \
+	{                                                                                          \
+		.own = true, .variable = (name)                                                    \
+	}
 static const struct place places[REGION_ASPECTS] = {
     [REGION_LOOPBACK] = FIELD(SPACE_LOOPBACK),
     [REGION_LABEL] = FIELD(SPACE_ETHERTYPE),
@@ -68,8 +74,7 @@ unsigned region_view_bits(enum region_aspect aspect, unsigned ret_bits[static 32
 
 static diagram tie(struct diagram_space *space, unsigned variable, diagram meaning)
 {
-	return diagram_not(space,
-			   diagram_xor(space, diagram_variable(space, variable), meaning));
+	return diagram_not(space, diagram_xor(space, diagram_variable(space, variable), meaning));
 }
 
 static diagram arp_plain(struct diagram_space *space)
@@ -91,8 +96,8 @@ static void make_ties(struct region_view *view)
 	view->ties = tie(space, VIEW_BARE, space_bare(space));
 	view->ties = diagram_and(space, view->ties, tie(space, VIEW_AGREES, agrees));
 	view->ties = diagram_and(space, view->ties, tie(space, VIEW_OPTIONS, options));
-	view->ties = diagram_and(space, view->ties,
-				 tie(space, VIEW_FRAGMENT, space_later_fragment(space)));
+	view->ties =
+	    diagram_and(space, view->ties, tie(space, VIEW_FRAGMENT, space_later_fragment(space)));
 	view->ties = diagram_and(space, view->ties, tie(space, VIEW_ARP_PLAIN, arp_plain(space)));
 }
 
@@ -120,28 +125,23 @@ static void make_applies(struct region_view *view)
 	diagram ports = diagram_and(space, whole, with_ports(space));
 	diagram icmp = diagram_or(space, space_is(space, SPACE_PROTOCOL, IPPROTO_ICMP),
 				  space_is(space, SPACE_PROTOCOL, ICMPV6));
-	diagram answers =
-	    diagram_or(space, icmp, space_is(space, SPACE_PROTOCOL, IPPROTO_UDP));
+	diagram answers = diagram_or(space, icmp, space_is(space, SPACE_PROTOCOL, IPPROTO_UDP));
 
 	view->applies[REGION_LOOPBACK] = DIAGRAM_TRUE;
 	view->applies[REGION_LABEL] = DIAGRAM_TRUE;
-	view->applies[REGION_BARE] =
-	    diagram_minus(space, frame, space_flag(space, SPACE_LOOPBACK));
+	view->applies[REGION_BARE] = diagram_minus(space, frame, space_flag(space, SPACE_LOOPBACK));
 	view->applies[REGION_AGREES] = diagram_minus(
 	    space, frame,
-	    diagram_and(space, view->applies[REGION_BARE],
-			diagram_variable(space, VIEW_BARE)));
+	    diagram_and(space, view->applies[REGION_BARE], diagram_variable(space, VIEW_BARE)));
 	view->applies[REGION_VALID] = ip;
-	view->applies[REGION_OPTIONS] =
-	    view->path == PACKET_INPUT ? space_ipv6(space) : ip;
+	view->applies[REGION_OPTIONS] = view->path == PACKET_INPUT ? space_ipv6(space) : ip;
 	view->applies[REGION_FRAGMENT] = ip;
 	view->applies[REGION_OWNED] = sent;
 	view->applies[REGION_UID] = diagram_and(space, sent, space_flag(space, SPACE_OWNED));
 	view->applies[REGION_ROUTED] = diagram_and(space, frame, ip);
 	view->applies[REGION_SOCKET] = input;
 	view->applies[REGION_EXPECTED] = diagram_and(
-	    space, input,
-	    diagram_minus(space, answers, space_flag(space, SPACE_LOOPBACK)));
+	    space, input, diagram_minus(space, answers, space_flag(space, SPACE_LOOPBACK)));
 	view->applies[REGION_PROTOCOL] = valid;
 	view->applies[REGION_FLAGS] =
 	    diagram_and(space, whole, space_is(space, SPACE_PROTOCOL, IPPROTO_TCP));
@@ -154,8 +154,7 @@ static void make_applies(struct region_view *view)
 	view->applies[REGION_ARP_PLAIN] = arp;
 }
 
-void region_view_begin(struct region_view *view, struct diagram_space *space,
-		       enum packet_path path)
+void region_view_begin(struct region_view *view, struct diagram_space *space, enum packet_path path)
 {
 	*view = (struct region_view){.space = space, .path = path};
 	make_ties(view);
@@ -205,19 +204,33 @@ diagram region_view_of(const struct region_view *view, diagram packets)
 {
 	/* Who says whether others are there comes after them. */
 	static const enum region_aspect order[] = {
-	    REGION_ARP_PLAIN, REGION_ARP_OPERATION, REGION_SOURCE,	     REGION_SOURCE_PORT,
-	    REGION_ICMP,      REGION_DESTINATION,   REGION_DESTINATION_PORT, REGION_FLAGS,
-	    REGION_EXPECTED,  REGION_PROTOCOL,	    REGION_SOCKET,	     REGION_ROUTED,
-	    REGION_UID,	      REGION_OWNED,	    REGION_FRAGMENT,	     REGION_OPTIONS,
-	    REGION_VALID,     REGION_AGREES,	    REGION_BARE,
+	    REGION_ARP_PLAIN,
+	    REGION_ARP_OPERATION,
+	    REGION_SOURCE,
+	    REGION_SOURCE_PORT,
+	    REGION_ICMP,
+	    REGION_DESTINATION,
+	    REGION_DESTINATION_PORT,
+	    REGION_FLAGS,
+	    REGION_EXPECTED,
+	    REGION_PROTOCOL,
+	    REGION_SOCKET,
+	    REGION_ROUTED,
+	    REGION_UID,
+	    REGION_OWNED,
+	    REGION_FRAGMENT,
+	    REGION_OPTIONS,
+	    REGION_VALID,
+	    REGION_AGREES,
+	    REGION_BARE,
 	};
 	struct diagram_space *space = view->space;
 	diagram seen;
 
-	/* What no tie asks about goes first: the view's variables lie below all others, so that each
-	 * tie can make a copy of what is above. */
-	seen = diagram_exists(space, packets, space_first(SPACE_DEVICE_INDEX),
-			      DIAGRAM_VARIABLES - 1);
+	/* What no tie asks about goes first: the view's variables lie below all others, so that
+	 * each tie can make a copy of what is above. */
+	seen =
+	    diagram_exists(space, packets, space_first(SPACE_DEVICE_INDEX), DIAGRAM_VARIABLES - 1);
 	seen = forget_fields(view, seen, SPACE_TRANSPORT_REST, SPACE_LINK_REST);
 	seen = forget_fields(view, seen, SPACE_PROTOCOL4, SPACE_PROTOCOL4);
 	seen = forget_fields(view, seen, SPACE_ICMP_ID, SPACE_ICMP_ID);
@@ -233,8 +246,7 @@ diagram region_view_of(const struct region_view *view, diagram packets)
 	return seen;
 }
 
-diagram region_view_numbers(const struct region_view *view, diagram seen,
-			    enum region_aspect aspect)
+diagram region_view_numbers(const struct region_view *view, diagram seen, enum region_aspect aspect)
 {
 	struct diagram_space *space = view->space;
 	unsigned bits[32], width = region_view_bits(aspect, bits);
@@ -272,7 +284,6 @@ diagram region_view_box(const struct region_view *view, const struct region *reg
 
 	for (unsigned i = REGION_ASPECTS; i-- > 0;)
 		box = diagram_minus(
-		    space, box,
-		    diagram_minus(space, view->applies[i], region->sets[i].numbers));
+		    space, box, diagram_minus(space, view->applies[i], region->sets[i].numbers));
 	return box;
 }

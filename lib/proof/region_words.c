@@ -19,8 +19,8 @@ size_t words_complement(const struct region_set *set, uint32_t most,
 
 		if (to > from) {
 			if (ret_ranges)
-				ret_ranges[count] = (struct policy_range){(uint32_t)from,
-									  (uint32_t)(to - 1)};
+				ret_ranges[count] =
+				    (struct policy_range){(uint32_t)from, (uint32_t)(to - 1)};
 			count++;
 		}
 		if (i < set->count)
@@ -83,8 +83,7 @@ static bool prefixes_shortest(const struct region_set *set, struct prefixes *ret
 	if (!rest || set->more || items >= ret->items)
 		return false;
 	prefixes_done(ret);
-	*ret = (struct prefixes){
-	    .ranges = TAKE_PTR(rest), .range_count = count, .items = items};
+	*ret = (struct prefixes){.ranges = TAKE_PTR(rest), .range_count = count, .items = items};
 	return true;
 }
 
@@ -173,8 +172,8 @@ void words_addresses(const struct region_set *set, const char *word, struct buf 
 	prefixes_done(&prefixes);
 }
 
-void words_numbers(const struct region_set *set, enum region_aspect aspect,
-		   const char *one, const char *many, struct buf *out)
+void words_numbers(const struct region_set *set, enum region_aspect aspect, const char *one,
+		   const char *many, struct buf *out)
 {
 	AUTO_FREE struct policy_range *rest = calloc(set->count + 1, sizeof(*rest));
 	size_t rest_count = rest ? words_complement(set, most_of(aspect), rest) : SIZE_MAX;

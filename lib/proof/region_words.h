@@ -37,7 +37,7 @@ void words_end(const struct words *list);
 /* " to 10.0.0.0/8 but not 10.1.2.3", @word being "to"; nothing for every address. */
 void words_addresses(const struct region_set *set, const char *word, struct buf *out);
 
-/* ", ports 80, 443" or ", every port but 53", @one being "port" and @many "ports"; nothing for every
- * number. */
+/* ", ports 80, 443" or ", every port but 53", @one being "port" and @many "ports"; nothing for
+ * every number. */
 void words_numbers(const struct region_set *set, enum region_aspect aspect, const char *one,
 		   const char *many, struct buf *out);

@@ -8,9 +8,9 @@
 
 #include "region.h"
 
-#define SETS	  60
+#define SETS      60
 #define BOXES_MAX 5
-#define MANY	  1000
+#define MANY      1000
 
 struct setting {
 	struct diagram_space *space;
@@ -77,12 +77,11 @@ static void expect(struct setting *setting, diagram wanted, const char *words)
 /* An ordinary packet to another host, whatever its owner is. */
 static diagram ordinary(struct setting *setting)
 {
-	diagram one = both(setting, space_ipv4(setting->space),
-			   space_flag(setting->space, SPACE_OWNED));
+	diagram one =
+	    both(setting, space_ipv4(setting->space), space_flag(setting->space, SPACE_OWNED));
 
 	one = diagram_minus(setting->space, one, space_flag(setting->space, SPACE_LOOPBACK));
-	one = both(setting, one,
-		   region_view_is(&setting->view, REGION_OPTIONS, 0));
+	one = both(setting, one, region_view_is(&setting->view, REGION_OPTIONS, 0));
 	return both(setting, one, region_view_is(&setting->view, REGION_FRAGMENT, 0));
 }
 
@@ -112,8 +111,7 @@ static void words(void **state)
 	       "every user over every protocol but tcp\n");
 	expect(&s, both(&s, tcp, between(&s, SPACE_UID, 1000, 1001)),
 	       "uid 1000, uid 1001 over tcp\n");
-	expect(&s, both(&s, tcp, between(&s, SPACE_UID, 1000, 2000)),
-	       "uids 1000-2000 over tcp\n");
+	expect(&s, both(&s, tcp, between(&s, SPACE_UID, 1000, 2000)), "uids 1000-2000 over tcp\n");
 	expect(&s, diagram_minus(s.space, tcp, between(&s, SPACE_UID, 1000, 1000)),
 	       "every user but uid 1000 over tcp\n");
 	expect(&s, both(&s, tcp, between(&s, SPACE_FLAGS, 0x10, 0x1f)),
@@ -178,10 +176,35 @@ static void told(void **state)
 	task.told = both(&s, task.wanted, between(&s, SPACE_UID, 0, 999));
 	assert_int_equal(regions_cover(&s.view, &task, MANY, &regions), 0);
 	assert_int_equal(regions.count, 1);
-	assert_int_equal(
-	    diagram_minus(s.space, task.wanted,
-			  diagram_or(s.space, task.told, together(&s, &regions))),
-	    DIAGRAM_FALSE);
+	assert_int_equal(diagram_minus(s.space, task.wanted,
+				       diagram_or(s.space, task.told, together(&s, &regions))),
+			 DIAGRAM_FALSE);
+	end(&s);
+}
+
+static diagram user_at_port(struct setting *s, uint32_t uid, uint16_t port)
+{
+	diagram one = both(s, ordinary(s), space_is(s->space, SPACE_PROTOCOL, IPPROTO_UDP));
+
+	one = both(s, one, between(s, SPACE_UID, uid, uid));
+	return both(s, both(s, one, between(s, SPACE_DESTINATION_PORT, port, port)), s->care);
+}
+
+/* Two corners of a square were told; the other two are one region, not two. */
+static void corners(void **state)
+{
+	struct setting s;
+	struct region_task task = {0};
+	CLEANUP(regions_done) struct regions regions = {0};
+
+	begin(&s, PACKET_OUTPUT);
+	task.care = s.care;
+	task.told = diagram_or(s.space, user_at_port(&s, 2, 1), user_at_port(&s, 1, 2));
+	task.wanted = diagram_or(s.space, user_at_port(&s, 1, 1), user_at_port(&s, 2, 2));
+	task.wanted = diagram_or(s.space, task.wanted, task.told);
+	assert_int_equal(regions_cover(&s.view, &task, MANY, &regions), 0);
+	assert_int_equal(regions.count, 1);
+	assert_int_equal(together(&s, &regions), task.wanted);
 	end(&s);
 }
 
@@ -218,6 +241,24 @@ static diagram as_seen(struct setting *s, diagram packets)
 	return region_view_of(&s->view, both(s, packets, s->care));
 }
 
+/* The smallest box that holds two regions holds something else, too. */
+static void none_can_be_joined(struct setting *s, const struct regions *regions, diagram wanted)
+{
+	for (size_t i = 0; i < regions->count; i++) {
+		for (size_t k = 0; k < i; k++) {
+			struct region box = {0};
+			diagram held;
+
+			for (size_t n = 0; n < REGION_ASPECTS; n++)
+				box.sets[n].numbers =
+				    diagram_or(s->space, regions->list[i].sets[n].numbers,
+					       regions->list[k].sets[n].numbers);
+			held = both(s, region_view_box(&s->view, &box), s->care);
+			assert_int_not_equal(diagram_minus(s->space, held, wanted), DIAGRAM_FALSE);
+		}
+	}
+}
+
 static void exact(void **state)
 {
 	struct test_random random = test_random_begin();
@@ -237,6 +278,7 @@ static void exact(void **state)
 		assert_int_equal(regions_cover(&s.view, &task, MANY, &regions), 0);
 		assert_false(regions.more);
 		assert_int_equal(together(&s, &regions), task.wanted);
+		none_can_be_joined(&s, &regions, task.wanted);
 		assert_int_equal(regions_cover(&s.view, &task, MANY, &again), 0);
 		assert_int_equal(again.count, regions.count);
 		for (size_t k = 0; k < regions.count; k++)
@@ -281,8 +323,9 @@ static void one_box(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(words), cmocka_unit_test(address_words), cmocka_unit_test(mask),
-	    cmocka_unit_test(told),  cmocka_unit_test(exact),	      cmocka_unit_test(one_box),
+	    cmocka_unit_test(words),   cmocka_unit_test(address_words), cmocka_unit_test(mask),
+	    cmocka_unit_test(told),    cmocka_unit_test(corners),       cmocka_unit_test(exact),
+	    cmocka_unit_test(one_box),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,18 +15,18 @@
 
 #define CLEAN CLEANUP(policy_freep)
 
-#define WORDS	    (DIAGRAM_VARIABLES / 64)
-#define LINE	    1024
-#define PAIRS	    24
+#define WORDS       (DIAGRAM_VARIABLES / 64)
+#define LINE        1024
+#define PAIRS       24
 #define STATEMENTS  14
-#define SAMPLE	    8 /* of a random pair's classes, one in so many */
+#define SAMPLE      8 /* of a random pair's classes, one in so many */
 #define PACKETS_MAX ((size_t)1 << 22)
 #define NO_REGION   SIZE_MAX
 
-#define LAN	 "network private = 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16\n"
+#define LAN      "network private = 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16\n"
 #define LAN_TEXT "10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16"
-#define REST	 "over tcp, segments with ack without syn, rst"
-#define PIECES	 "over every protocol, later fragments, through the IP stack"
+#define REST     "over tcp, segments with ack without syn, rst"
+#define PIECES   "over every protocol, later fragments, through the IP stack"
 
 static const struct proof_options no_options = {0};
 
@@ -136,7 +136,8 @@ static void lan(void **state)
 	       " [egress]\n");
 	/* An exception more. */
 	expect(LAN "lan private open except udp 53\n", LAN "lan private open except udp 53 5353\n",
-	       "newly denied: every user to " LAN_TEXT " over udp, port 5353 [output and egress]\n");
+	       "newly denied: every user to " LAN_TEXT
+	       " over udp, port 5353 [output and egress]\n");
 	expect(LAN "lan private open except udp 53 5353\n", LAN "lan private open except udp 53\n",
 	       "newly allowed: every user to " LAN_TEXT
 	       " over udp, port 5353 [output and egress]\n");
@@ -150,7 +151,8 @@ static void grants(void **state)
 	       "[output and egress]\n"
 	       "newly allowed: amnesia, clearnet to 100.80.0.0/12 over udp, port 53 "
 	       "[output and egress]\n"
-	       "newly allowed: packets without owner to 100.80.0.0/12 " REST " [output and egress]\n"
+	       "newly allowed: packets without owner to 100.80.0.0/12 " REST
+	       " [output and egress]\n"
 	       "newly allowed, frames: every user to 100.80.0.0/12 " PIECES " [egress]\n");
 	/* Somebody may go there already. */
 	expect("allow amnesia to 192.0.2.0/24 over tcp\n",
@@ -201,13 +203,14 @@ static void automap(void **state)
 
 static void links(void **state)
 {
-	expect("lan 10.0.0.0/8 closed\n",
-	       "link arp for kernel, amnesia\nlink eapol for root\nlink dhcp for root\n",
-	       "newly allowed: root to 255.255.255.255 over udp, port 67, source port 68 "
-	       "[output and egress]\n"
-	       "newly allowed, frames: amnesia and packets without owner by arp, operations 1-2, of "
-	       "the plain shape [egress]\n"
-	       "newly allowed, frames: root by eapol [egress]\n");
+	expect(
+	    "lan 10.0.0.0/8 closed\n",
+	    "link arp for kernel, amnesia\nlink eapol for root\nlink dhcp for root\n",
+	    "newly allowed: root to 255.255.255.255 over udp, port 67, source port 68 "
+	    "[output and egress]\n"
+	    "newly allowed, frames: amnesia and packets without owner by arp, operations 1-2, of "
+	    "the plain shape [egress]\n"
+	    "newly allowed, frames: root by eapol [egress]\n");
 }
 
 /* ---- every class ---- */
@@ -505,25 +508,26 @@ static void not_understood(void **state)
 	CLEAN struct policy *new =
 	    test_parse_statements("allow 1000 to 203.0.113.0/24 over tcp 443, udp 53\n");
 	const struct proof_what_if what = {.kernel = ruleset, .new = new};
-	struct ruleset_table *table =
-	    ruleset_add_table(ruleset, RULESET_INET, "t");
+	struct ruleset_table *table = ruleset_add_table(ruleset, RULESET_INET, "t");
 	AUTO_BUF struct buf text = {.cap = 1 << 16};
 	struct proof_what_if_result result;
 
 	assert_non_null(table);
-	RULE(base_chain(table, "o", NF_INET_LOCAL_OUT, RULESET_DROP), "",
-	     meta(NFT_META_L4PROTO, 0), is(BYTES(IPPROTO_TCP)),
+	RULE(base_chain(table, "o", NF_INET_LOCAL_OUT, RULESET_DROP), "", meta(NFT_META_L4PROTO, 0),
+	     is(BYTES(IPPROTO_TCP)),
 	     (expr){.kind = RULESET_UNKNOWN, .unknown = {.name = "stranger"}}, accepts());
 	ruleset_sort(ruleset);
 	assert_int_equal(proof_what_if(&what, &no_options, only_not_known, &text, &result), 0);
 	assert_string_equal(
 	    buf_text(&text),
 	    "newly allowed: uid 1000 to 203.0.113.0/24 over udp, port 53 [output]\n"
-	    "newly allowed, loopback: every user and packets without owner over icmp, types 3, 11-12, "
+	    "newly allowed, loopback: every user and packets without owner over icmp, types 3, "
+	    "11-12, "
 	    "IPv4 [output]\n"
 	    "newly allowed, loopback: every user and packets without owner over icmpv6, types 1-4, "
 	    "IPv6 [output]\n"
-	    "not known: every user and packets without owner over tcp, IPv4 and IPv6, later fragments "
+	    "not known: every user and packets without owner over tcp, IPv4 and IPv6, later "
+	    "fragments "
 	    "too, options in the header or not [output]\n"
 	    "not known, loopback: every user and packets without owner over tcp, later fragments "
 	    "too, options in the header or not [output]\n");
@@ -548,11 +552,11 @@ static void not_read(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(same),	    cmocka_unit_test(lan),
-	    cmocka_unit_test(grants),	    cmocka_unit_test(services),
-	    cmocka_unit_test(automap),	    cmocka_unit_test(links),
-	    cmocka_unit_test(random_pairs), cmocka_unit_test(region_left_out),
-	    cmocka_unit_test(caps),	    cmocka_unit_test(no_rules),
+	    cmocka_unit_test(same),           cmocka_unit_test(lan),
+	    cmocka_unit_test(grants),         cmocka_unit_test(services),
+	    cmocka_unit_test(automap),        cmocka_unit_test(links),
+	    cmocka_unit_test(random_pairs),   cmocka_unit_test(region_left_out),
+	    cmocka_unit_test(caps),           cmocka_unit_test(no_rules),
 	    cmocka_unit_test(not_understood), cmocka_unit_test(not_read),
 	};
 

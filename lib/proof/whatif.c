@@ -17,9 +17,9 @@
 
 /* One kind of change on one path. */
 struct change {
-	diagram packets;	  /* that are treated otherwise */
+	diagram packets;          /* that are treated otherwise */
 	struct region_task whole; /* the same as they look, where it is so whatever else holds */
-	diagram part;		  /* where that depends on what does not show */
+	diagram part;             /* where that depends on what does not show */
 };
 
 struct path {
@@ -71,9 +71,9 @@ static diagram unknown_answers(struct what_if *w)
 		asked = diagram_and(space, answers_questions(space, kind), universe);
 		written = diagram_and(space, written, asked);
 		if (written != diagram_and(space, asked, sent))
-			unknown = diagram_or(space, unknown,
-					     diagram_and(space, packets,
-							 input->questions[i].packets));
+			unknown =
+			    diagram_or(space, unknown,
+				       diagram_and(space, packets, input->questions[i].packets));
 	}
 	return unknown;
 }
@@ -137,8 +137,8 @@ static void look(struct what_if *w, enum packet_path path)
 		if (change->packets == DIAGRAM_FALSE)
 			continue;
 		seen = region_view_of(&p->view, change->packets);
-		others = region_view_of(&p->view,
-					diagram_minus(w->space, p->care, change->packets));
+		others =
+		    region_view_of(&p->view, diagram_minus(w->space, p->care, change->packets));
 		change->whole.care = diagram_or(w->space, seen, others);
 		change->whole.wanted = diagram_minus(w->space, seen, others);
 		change->part = diagram_and(w->space, seen, others);
@@ -181,8 +181,7 @@ static bool holds_on(struct what_if *w, struct region *region, enum proof_change
 	struct region_task *task = &w->paths[path].changes[change].whole;
 	diagram box = diagram_and(w->space, region_view_box(view, region), task->care);
 
-	if (box == DIAGRAM_FALSE ||
-	    diagram_minus(w->space, box, task->wanted) != DIAGRAM_FALSE)
+	if (box == DIAGRAM_FALSE || diagram_minus(w->space, box, task->wanted) != DIAGRAM_FALSE)
 		return false;
 	task->told = diagram_or(w->space, task->told, box);
 	region->paths |= 1u << path;
@@ -240,7 +239,7 @@ static void print_where(const struct proof_region *region, struct buf *out)
 	for (int path = PACKET_OUTPUT; path < MODEL_PATHS; path++)
 		if (region->paths >> path & 1)
 			buf_printf(out, "%s%s",
-				   out->len == 0	  ? ""
+				   out->len == 0                 ? ""
 				   : region->paths >> (path + 1) ? ", "
 								 : " and ",
 				   names[path]);
@@ -279,8 +278,7 @@ static diagram home6(struct diagram_space *space)
 	diagram home = space_network_is(space, 23, 1);
 
 	for (unsigned at = 8; at < SPACE_NETWORK_BYTES; at++)
-		home = diagram_and(space, home,
-				   space_network_is(space, at, at == 23 || at == 39));
+		home = diagram_and(space, home, space_network_is(space, at, at == 23 || at == 39));
 	return home;
 }
 
@@ -303,9 +301,8 @@ static diagram prefer_familiar(struct diagram_space *space, diagram packets)
 		packets = prefer(space, packets, diagram_and(space, ipv4, source));
 	}
 	/* Where it can be IPv4, it is: that is what examples begin with. */
-	return diagram_and(space, packets, ipv4) == DIAGRAM_FALSE
-		   ? prefer(space, packets, other)
-		   : packets;
+	return diagram_and(space, packets, ipv4) == DIAGRAM_FALSE ? prefer(space, packets, other)
+								  : packets;
 }
 
 static int find_example(struct what_if *w, enum packet_path path, diagram packets,
@@ -315,8 +312,7 @@ static int find_example(struct what_if *w, enum packet_path path, diagram packet
 	uint64_t values[DIAGRAM_VARIABLES / 64];
 	int r;
 
-	packets = prefer(w->space, packets,
-			 diagram_not(w->space, space_later_fragment(w->space)));
+	packets = prefer(w->space, packets, diagram_not(w->space, space_later_fragment(w->space)));
 	packets = prefer_user(w, packets);
 	packets = prefer_familiar(w->space, packets);
 	if (w->what->kernel) {
