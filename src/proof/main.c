@@ -22,13 +22,14 @@ static const struct verb {
 static void usage(FILE *to)
 {
 	fputs("Usage: lethe-proof [OPTION]... VERB [ARGUMENT]...\n"
-	      "Show that the rules the kernel holds do to every packet what the policy says, or\n"
-	      "a packet to which they do something else.\n"
+	      "Show that the rules the kernel holds do to every packet what the policy says,\n"
+	      "or a packet to which they do something else.\n"
 	      "\n"
-	      "  check [POLICY]           prove it, for this network namespace and those with a name\n"
-	      "  claims                   prove what Lethe promises (F1 to F9), whatever the policy is\n"
-	      "  what-if NEW [OLD]        what a new policy would newly allow and newly deny, against\n"
-	      "                           what the kernel holds or, if it is given, an old policy\n"
+	      "  check [POLICY]        prove it, for this network namespace; look at others\n"
+	      "  claims                prove what Lethe promises (F1 to F9), whatever the\n"
+	      "                        policy says\n"
+	      "  what-if NEW [OLD]     what a new policy would newly allow and newly deny,\n"
+	      "                        against what the kernel holds, or an old policy\n"
 	      "\n"
 	      "  -p, --policy=FILE     the policy, if none is named (/etc/lethe/policy.conf)\n"
 	      "      --passwd=FILE     where users are looked up (/etc/passwd)\n"
@@ -38,8 +39,8 @@ static void usage(FILE *to)
 	      "  -h, --help            print this help\n"
 	      "  -V, --version         print the version\n"
 	      "\n"
-	      "Exit status: 0 proved; 1 refuted, with a packet; 2 not proved: something is not\n"
-	      "understood, could not be read, or the policy is wrong; 3 the command line is wrong.\n",
+	      "Exit status: 0 proved; 1 refuted, with a packet; 2 not proved: something is\n"
+	      "not understood or could not be read, or policy or command line are wrong.\n",
 	      to);
 }
 

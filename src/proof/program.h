@@ -19,7 +19,7 @@ enum {
 	PROGRAM_PROVED = 0,
 	PROGRAM_REFUTED = 1,
 	PROGRAM_UNKNOWN = 2,
-	PROGRAM_USAGE = 3,
+	PROGRAM_USAGE = 2, /* nothing was proved */
 };
 
 struct program_options {

@@ -13,7 +13,7 @@ import pytest
 from labkit import names, netns, rules
 from labkit.pair import Pair, pair
 
-PROVED, REFUTED, UNKNOWN, USAGE = 0, 1, 2, 3
+PROVED, REFUTED, UNKNOWN, USAGE = 0, 1, 2, 2
 PROGRAM = str(rules.wall().parents[1] / "proof" / "lethe-proof")
 
 
