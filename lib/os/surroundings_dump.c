@@ -279,7 +279,8 @@ static int ask_hooks(struct reading *reading)
 	    {NFPROTO_IPV4, NF_INET_NUMHOOKS, false},
 	    {NFPROTO_IPV6, NF_INET_NUMHOOKS, false},
 	    {NFPROTO_ARP, NF_ARP_NUMHOOKS, true},
-	    {NFPROTO_BRIDGE, NF_BR_NUMHOOKS, true},
+	    /* The kernel has no list for the last of a bridge's hooks, brouting: that is a table. */
+	    {NFPROTO_BRIDGE, NF_BR_BROUTING, true},
 	};
 	int r;
 
