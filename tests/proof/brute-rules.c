@@ -7,292 +7,13 @@
  * one that surely applies and ends its chain ends the reading of the chain. Where in doubt, more is
  * asked than need be, which costs time and nothing else.
  */
-#include "brute-internal.h"
+#include "brute-read.h"
 
 #include <netinet/in.h>
-#include <linux/if_arp.h>
 #include <linux/if_ether.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <string.h>
-
-#define REGISTER_BYTES (RULESET_REGISTERS * 4u)
-#define ENCODED_OFFSET 185 /* of a later fragment, see packet_encode() */
-
-struct origin {
-	enum { NOWHERE = 0, CONSTANT, FIELD } from;
-	enum brute_field field;
-	uint8_t at; /* byte of the field */
-	uint8_t mask, xor;
-	uint8_t value, open; /* of a constant; and its bits that packets of a class do not share */
-};
-
-enum truth { NEVER, ALWAYS, SOMETIMES };
-
-struct reader {
-	struct brute_asked *asked;
-	const struct packet *scene;
-	bool shapes;       /* ask about shapes, and about nothing else; @scene gives the rest */
-	bool has_protocol; /* the kernel finds an upper protocol */
-	bool arrives, leaves, early; /* of the hook: which devices there are; before routing */
-	const struct ruleset_table *table;
-	struct origin registers[REGISTER_BYTES];
-	/* For the chains of a table: is it to be read, was it? */
-	bool *wanted;
-	bool grew;
-};
-
-/* ---- where bytes are from ---- */
-
-static struct origin constant(uint8_t value)
-{
-	return (struct origin){.from = CONSTANT, .value = value, .mask = 0xff};
-}
-
-static struct origin from(const struct reader *reader, enum brute_field field, size_t at)
-{
-	const struct packet *scene = reader->scene;
-	uint16_t link = scene->link_ethertype ? scene->link_ethertype : scene->ethertype;
-
-	if (field >= BRUTE_SHAPES || reader->shapes)
-		return (struct origin){
-		    .from = FIELD, .field = field, .at = (uint8_t)at, .mask = 0xff};
-	if (field == BRUTE_PROTOCOL)
-		return constant(scene->protocol);
-	if (field == BRUTE_VERSION_IHL)
-		return constant((uint8_t)(0x45 + scene->options));
-	if (field == BRUTE_ARP_OPERATION)
-		return constant((uint8_t)(scene->arp_operation >> (at ? 0 : 8)));
-	/* The link header's: the label is a constant of its own. */
-	return constant((uint8_t)(link >> (at ? 0 : 8)));
-}
-
-static struct origin from_transport(const struct reader *reader, size_t at)
-{
-	uint8_t protocol = reader->scene->protocol;
-
-	if (protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6) {
-		if (at == 0)
-			return from(reader, BRUTE_ICMP_TYPE, 0);
-		if (at == 1)
-			return from(reader, BRUTE_ICMP_CODE, 0);
-		if (at == 4 || at == 5)
-			return from(reader, BRUTE_ICMP_ID, at - 4);
-		return (struct origin){0};
-	}
-	if (!packet_has_ports(protocol))
-		return (struct origin){0};
-	if (at < 2)
-		return from(reader, BRUTE_SOURCE_PORT, at);
-	if (at < 4)
-		return from(reader, BRUTE_DESTINATION_PORT, at - 2);
-	if (at == 13 && protocol == IPPROTO_TCP)
-		return from(reader, BRUTE_FLAGS, 0);
-	return (struct origin){0};
-}
-
-static struct origin from_ipv4(const struct reader *reader, size_t at)
-{
-	const struct packet *scene = reader->scene;
-	size_t header = 20u + 4u * scene->options;
-	struct origin origin;
-
-	if (at == 0)
-		return from(reader, BRUTE_VERSION_IHL, 0);
-	if (at == 6) {
-		origin = constant(0);
-		origin.open = 0xe0;
-		return origin;
-	}
-	if (at == 7)
-		return constant(scene->fragment ? ENCODED_OFFSET : 0);
-	if (at == 9)
-		return from(reader, BRUTE_PROTOCOL, 0);
-	if (at >= 12 && at < 16)
-		return from(reader, BRUTE_SOURCE4, at - 12);
-	if (at >= 16 && at < 20)
-		return from(reader, BRUTE_DESTINATION4, at - 16);
-	if (at >= header && !scene->fragment)
-		return from_transport(reader, at - header);
-	return (struct origin){0};
-}
-
-static struct origin from_ipv6(const struct reader *reader, size_t at)
-{
-	const struct packet *scene = reader->scene;
-	bool extended = scene->options || scene->fragment;
-	size_t header = extended ? 48 : 40;
-
-	if (at == 6 && extended)
-		return constant(scene->fragment ? IPPROTO_FRAGMENT : IPPROTO_DSTOPTS);
-	if (at == 6)
-		return from(reader, BRUTE_PROTOCOL, 0);
-	if (at >= 8 && at < 24)
-		return from(reader, BRUTE_SOURCE6, at - 8);
-	if (at >= 24 && at < 40)
-		return from(reader, BRUTE_DESTINATION6, at - 24);
-	if (at >= header && !scene->fragment)
-		return from_transport(reader, at - header);
-	return (struct origin){0};
-}
-
-static struct origin from_network(const struct reader *reader, size_t at)
-{
-	switch (reader->scene->ethertype) {
-	case ETH_P_IP:
-		return from_ipv4(reader, at);
-	case ETH_P_IPV6:
-		return from_ipv6(reader, at);
-	case ETH_P_ARP:
-		if (at == 6 || at == 7)
-			return from(reader, BRUTE_ARP_OPERATION, at - 6);
-		break;
-	default:
-		break;
-	}
-	return (struct origin){0};
-}
-
-static struct origin from_payload(const struct reader *reader, enum ruleset_base base, size_t at)
-{
-	if (base == RULESET_LINK && (at == 12 || at == 13))
-		return from(reader, BRUTE_ETHERTYPE, at - 12);
-	if (base == RULESET_NETWORK)
-		return from_network(reader, at);
-	if (base == RULESET_TRANSPORT)
-		return from_transport(reader, at);
-	return (struct origin){0};
-}
-
-/* ---- loads. False: surely none of the scene's packets comes farther in the rule. @sure becomes
- * false where that may be. ---- */
-
-/* The registers' bytes from @reg on, as far as there are; a value is padded to whole registers. */
-static void forget(struct reader *reader, uint8_t reg, size_t len)
-{
-	for (size_t i = reg * 4u; i < REGISTER_BYTES && i < reg * 4u + (len + 3) / 4 * 4; i++)
-		reader->registers[i] = (struct origin){0};
-}
-
-static void load_constant(struct reader *reader, uint8_t reg, const void *bytes, size_t len)
-{
-	for (size_t i = 0; i < (len + 3) / 4 * 4 && reg * 4u + i < REGISTER_BYTES; i++)
-		reader->registers[reg * 4u + i] =
-		    constant(i < len ? ((const uint8_t *)bytes)[i] : 0);
-}
-
-static void load_field(struct reader *reader, uint8_t reg, enum brute_field field)
-{
-	size_t len = brute_field_len(field);
-	const uint8_t none = 0;
-
-	load_constant(reader, reg, &none, len > 1 ? 0 : 1);
-	for (size_t i = 0; i < len && reg * 4u + i < REGISTER_BYTES; i++)
-		reader->registers[reg * 4u + i] = from(reader, field, i);
-}
-
-static void load_number(struct reader *reader, uint8_t reg, uint32_t number)
-{
-	load_constant(reader, reg, &number, sizeof(number));
-}
-
-static bool load_device(struct reader *reader, const struct ruleset_expression *e, bool *sure)
-{
-	uint32_t key = e->meta.key;
-	bool in = key == NFT_META_IIF || key == NFT_META_IIFTYPE;
-	bool exists = in ? reader->arrives : reader->leaves, loopback = reader->scene->loopback;
-	uint16_t type = loopback ? ARPHRD_LOOPBACK : ARPHRD_ETHER;
-
-	/* What of an input device is left at postrouting is not known. */
-	*sure &= exists || !in;
-	if (key == NFT_META_IIF || key == NFT_META_OIF)
-		load_number(reader, e->meta.reg, !exists ? 0 : loopback ? 1 : 2);
-	else
-		load_constant(reader, e->meta.reg, &type, sizeof(type));
-	return exists || key == NFT_META_IIF || key == NFT_META_OIF;
-}
-
-static bool load_meta(struct reader *reader, const struct ruleset_expression *e, bool *sure)
-{
-	const struct packet *scene = reader->scene;
-	const uint16_t label = htons(scene->ethertype);
-
-	switch (e->meta.key) {
-	case NFT_META_L4PROTO:
-		load_field(reader, e->meta.reg, BRUTE_PROTOCOL);
-		return reader->has_protocol || reader->shapes;
-	case NFT_META_PROTOCOL:
-		if (reader->shapes)
-			load_field(reader, e->meta.reg, BRUTE_ETHERTYPE);
-		else
-			load_constant(reader, e->meta.reg, &label, sizeof(label));
-		return true;
-	case NFT_META_IIF:
-	case NFT_META_OIF:
-	case NFT_META_IIFTYPE:
-	case NFT_META_OIFTYPE:
-		return load_device(reader, e, sure);
-	case NFT_META_SKUID:
-		load_field(reader, e->meta.reg, BRUTE_UID);
-		return (scene->owned && reader->leaves && !reader->arrives) || reader->shapes;
-	case NFT_META_RTCLASSID:
-		*sure &= !reader->early;
-		load_number(reader, e->meta.reg, 0);
-		return scene->path != PACKET_FRAME || scene->routed;
-	case NFT_META_NFPROTO:
-		forget(reader, e->meta.reg, 1);
-		if (reader->table->family != RULESET_NETDEV) {
-			uint8_t family = scene->ethertype == ETH_P_IP ? RULESET_IPV4 : RULESET_IPV6;
-
-			load_constant(reader, e->meta.reg, &family, 1);
-		}
-		return true;
-	default:
-		*sure = false;
-		forget(reader, e->meta.reg, RULESET_DEVICE_MAX);
-		return true;
-	}
-}
-
-static bool load_payload(struct reader *reader, const struct ruleset_expression *e, bool *sure)
-{
-	const size_t first = e->payload.reg * 4u, len = e->payload.len;
-	const uint8_t none = 0;
-
-	/* There may be less, and then the rule ends here. */
-	*sure = false;
-	load_constant(reader, e->payload.reg, &none, 0);
-	for (size_t i = 0; i < (len + 3) / 4 * 4 && first + i < REGISTER_BYTES; i++)
-		reader->registers[first + i] =
-		    i < len ? from_payload(reader, e->payload.base, e->payload.offset + i)
-			    : constant(0);
-	if (e->payload.base == RULESET_NETWORK && e->payload.offset + len > 20)
-		reader->asked->deep = true;
-	return e->payload.base != RULESET_TRANSPORT || reader->shapes ||
-	       (reader->has_protocol && !reader->scene->fragment);
-}
-
-static void load_bitwise(struct reader *reader, const struct ruleset_expression *e)
-{
-	struct origin made[RULESET_DATA_MAX] = {0};
-	const size_t source = e->bitwise.source * 4u, to = e->bitwise.reg * 4u;
-	size_t len = e->bitwise.len < RULESET_DATA_MAX ? e->bitwise.len : RULESET_DATA_MAX;
-
-	for (size_t i = 0; i < len && source + i < REGISTER_BYTES; i++) {
-		uint8_t mask = e->bitwise.mask.bytes[i], flip = e->bitwise.xor.bytes[i];
-		struct origin *origin = &made[i];
-
-		*origin = reader->registers[source + i];
-		origin->value = (uint8_t)((origin->value & mask) ^ flip);
-		origin->open &= mask;
-		origin->xor = (uint8_t)((origin->xor &mask) ^ flip);
-		origin->mask &= mask;
-		if (mask == 0)
-			*origin = constant(flip);
-	}
-	for (size_t i = 0; i < (len + 3) / 4 * 4 && to + i < REGISTER_BYTES; i++)
-		reader->registers[to + i] = i < len ? made[i] : constant(0);
-}
 
 /* ---- questions ---- */
 
@@ -353,7 +74,7 @@ static size_t run_of(const struct origin *origins, size_t len)
 static enum truth decide(const struct origin *origins, size_t len, const uint8_t *low,
 			 const uint8_t *high)
 {
-	uint8_t value[REGISTER_BYTES] = {0};
+	uint8_t value[BRUTE_REGISTER_BYTES] = {0};
 	bool certain = true, impossible = false;
 
 	for (size_t i = 0; i < len; i++) {
@@ -379,7 +100,7 @@ static enum truth ask(struct reader *reader, size_t at, size_t len, const uint8_
 	const struct origin *origins = reader->registers + at;
 	enum truth truth;
 
-	if (at >= REGISTER_BYTES || len > REGISTER_BYTES - at || len == 0)
+	if (at >= BRUTE_REGISTER_BYTES || len > BRUTE_REGISTER_BYTES - at || len == 0)
 		return SOMETIMES;
 	truth = decide(origins, len, low, high);
 	if (truth == ALWAYS || (truth == NEVER && !ordered))
@@ -420,7 +141,7 @@ static bool is_anything(const struct ruleset_expression *e)
 static bool is_loaded(const struct reader *reader, size_t at, size_t len)
 {
 	for (size_t i = at; i < at + len; i++)
-		if (i >= REGISTER_BYTES || reader->registers[i].from == NOWHERE)
+		if (i >= BRUTE_REGISTER_BYTES || reader->registers[i].from == NOWHERE)
 			return false;
 	return true;
 }
@@ -455,7 +176,7 @@ static enum truth ask_element(struct reader *reader, size_t reg, const struct ru
 	for (size_t i = 0, to = 0; i < set->field_count; i++) {
 		size_t len = set->fields[i];
 
-		if (reg * 4u + to + len > REGISTER_BYTES)
+		if (reg * 4u + to + len > BRUTE_REGISTER_BYTES)
 			return SOMETIMES;
 		if (decide(reader->registers + reg * 4u + to, len, low + to, high + to) == NEVER)
 			return NEVER;
@@ -505,7 +226,7 @@ static enum truth ask_lookup(struct reader *reader, const struct ruleset_express
 	}
 	/* Which element's data it is was asked. */
 	if (e->lookup.map && !e->lookup.verdict_map)
-		forget(reader, e->lookup.destination, set->data_len);
+		load_unknown(reader, e->lookup.destination, set->data_len);
 	if (e->lookup.map)
 		return truth == NEVER ? NEVER : SOMETIMES;
 	return e->lookup.inverted ? opposite(truth) : truth;
@@ -549,19 +270,19 @@ static enum truth read_expression(struct reader *reader, const struct ruleset_ex
 				      e->immediate.value.len);
 		break;
 	case RULESET_SOCKET:
-		forget(reader, e->socket.reg, 1);
+		load_unknown(reader, e->socket.reg, 1);
 		return SOMETIMES;
 	case RULESET_CONNECTION:
-		forget(reader, e->connection.reg, 16);
+		load_unknown(reader, e->connection.reg, 16);
 		return SOMETIMES;
 	case RULESET_ROUTE_LOOKUP:
-		forget(reader, e->route_lookup.reg, RULESET_DEVICE_MAX);
+		load_unknown(reader, e->route_lookup.reg, RULESET_DEVICE_MAX);
 		return SOMETIMES;
 	case RULESET_ROUTE_FIELD:
-		forget(reader, e->route_field.reg, 16);
+		load_unknown(reader, e->route_field.reg, 16);
 		return SOMETIMES;
 	case RULESET_NUMBER:
-		forget(reader, e->number.reg, 4);
+		load_unknown(reader, e->number.reg, 4);
 		return SOMETIMES;
 	case RULESET_SHIFT:
 	case RULESET_BYTEORDER:
