@@ -188,6 +188,23 @@ struct differences {
 	struct difference paths[MODEL_PATHS];
 };
 
+/* What answers nothing is not expected: where the policy lets no packet of a kind be sent, no answer of
+ * that kind can be. (Rules need no set for it then.) */
+static diagram never_expected(struct model *model, const struct judgement *wanted)
+{
+	struct diagram_space *space = model->space;
+	diagram sent = diagram_and(space, difference_passes(space, wanted),
+				   model->universes[PACKET_OUTPUT]);
+	diagram udp = space_is(space, SPACE_PROTOCOL, IPPROTO_UDP);
+	diagram never = DIAGRAM_FALSE;
+
+	if (diagram_and(space, sent, answers_questions(space, ANSWERS_UDP)) == DIAGRAM_FALSE)
+		never = udp;
+	if (diagram_and(space, sent, answers_questions(space, ANSWERS_ECHO)) == DIAGRAM_FALSE)
+		never = diagram_or(space, never, diagram_not(space, udp));
+	return diagram_and(space, never, space_flag(space, SPACE_EXPECTED));
+}
+
 static int differences_find(struct model *model, const struct policy *policy,
 			    struct differences *ret)
 {
@@ -198,8 +215,12 @@ static int differences_find(struct model *model, const struct policy *policy,
 
 		if (r < 0)
 			return r;
+		if (path == PACKET_INPUT)
+			model->universes[path] =
+			    diagram_minus(space, model->universes[path],
+					  never_expected(model, &ret->wanted[PACKET_OUTPUT]));
 		difference_between(space, &ret->wanted[path], &model->judgements[path],
-			      model->universes[path], &ret->paths[path]);
+				   model->universes[path], &ret->paths[path]);
 	}
 	compare_answers(model, &ret->wanted[PACKET_OUTPUT], &ret->paths[PACKET_OUTPUT]);
 	ret->paths[PACKET_INPUT].undecided =

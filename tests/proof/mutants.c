@@ -27,7 +27,7 @@ enum { EXIT_RIGHT = 0, EXIT_WRONG = 1, EXIT_USAGE = 2, EXIT_FAILED = 3 };
 struct options {
 	const char *policy, *passwd, *only;
 	bool json, list, all, done;
-	uint64_t jobs, random;
+	uint64_t jobs, random, every;
 };
 
 static void usage(FILE *to)
@@ -40,6 +40,7 @@ static void usage(FILE *to)
 	      "      --policy=FILE   the policy (the shipped one)\n"
 	      "      --passwd=FILE   where users are looked up (tests/support/passwd)\n"
 	      "      --only=TEXT     only mutants in whose description TEXT occurs\n"
+	      "      --every=N       only each N-th mutant\n"
 	      "      --list          only print the mutants\n"
 	      "      --all           print every mutant's judgement\n"
 	      "      --random=N      instead: N random policies and rulesets, about which both\n"
@@ -64,6 +65,8 @@ struct worker {
 
 static bool is_wanted(const struct options *options, const struct mutant *mutant)
 {
+	if (options->every && mutant->number % options->every != 0)
+		return false;
 	return !options->only || strstr(mutant->text, options->only) ||
 	       strstr(mutant->kind, options->only);
 }
@@ -352,6 +355,7 @@ static int parse_options(int argc, char **argv, struct options *options)
 	    {"policy", required_argument, NULL, 'p'}, {"passwd", required_argument, NULL, 'w'},
 	    {"only", required_argument, NULL, 'o'},   {"list", no_argument, NULL, 'l'},
 	    {"all", no_argument, NULL, 'a'},          {"random", required_argument, NULL, 'r'},
+	    {"every", required_argument, NULL, 'e'},
 	    {"jobs", required_argument, NULL, 'n'},   {"json", no_argument, NULL, 'j'},
 	    {"help", no_argument, NULL, 'h'},         {0},
 	};
@@ -370,6 +374,8 @@ static int parse_options(int argc, char **argv, struct options *options)
 			options->all = true;
 		else if (option == 'r')
 			r = parse_count("--random", optarg, 1000000, &options->random);
+		else if (option == 'e')
+			r = parse_count("--every", optarg, 1000000, &options->every);
 		else if (option == 'n')
 			r = parse_count("--jobs", optarg, JOBS_MAX, &options->jobs);
 		else if (option == 'j')

@@ -10,6 +10,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("LETHE_BUILD", ROOT / "build"))
 SECONDS = 3000.0
@@ -26,18 +28,23 @@ def told(*words: str) -> dict[str, Any]:
     return json.loads(result.stdout)
 
 
-def test_every_mutant_is_refuted() -> None:
+@pytest.mark.parametrize("every", [
+    pytest.param(1, marks=pytest.mark.long),
+    13,  # no multiple of how many faults a place has, so that all kinds are among them
+])  # fmt: skip
+def test_every_mutant_is_refuted(every: int) -> None:
     """Or not proved; or shown to be the same by the second algorithm, with the reason."""
-    figures = told()
+    figures = told(f"--every={every}")
     judgements = Counter(one["judgement"] for one in figures["judgements"])
     print({name: value for name, value in figures.items() if isinstance(value, int)})
-    assert figures["mutants"] == sum(judgements.values()) > 1000
+    assert figures["mutants"] == sum(judgements.values()) > 5000 / every
     assert judgements["refuted"] > judgements["equivalent"] + judgements["not proved"]
     assert judgements.keys() <= {"refuted", "not proved", "equivalent",
                                   "proved for present devices only"}, judgements
 
 
-def test_two_algorithms_agree() -> None:
-    result = mutants("--random=1500")
+@pytest.mark.parametrize("pairs", [pytest.param(5000, marks=pytest.mark.long), 150])
+def test_two_algorithms_agree(pairs: int) -> None:
+    result = mutants(f"--random={pairs}")
     print(result.stdout[-2000:])
     assert result.returncode == 0, result.stdout[-4000:] + result.stderr
