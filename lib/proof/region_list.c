@@ -2,6 +2,7 @@
 /* A region's sets as ranges of numbers, and whether one packet lies in them. */
 #include "region.h"
 
+#include <assert.h>
 #include <linux/if_ether.h>
 #include <netinet/in.h>
 
@@ -36,16 +37,12 @@ static void add(struct walk *walk, uint32_t low, uint32_t high)
 	struct region_set *set = walk->set;
 	struct policy_range *last = set->count ? &set->ranges[set->count - 1] : NULL;
 
-	if (last && (last->high + 1 == low || set->more)) {
+	if (last && (last->high + 1 == low || set->count == REGION_RANGES_MAX)) {
+		set->more |= last->high + 1 != low;
 		last->high = high;
 		return;
 	}
-	if (set->count == REGION_RANGES_MAX) {
-		set->more = true;
-		last->high = high;
-		return;
-	}
-	if (set->count == walk->room) {
+	if (!set->ranges || set->count == walk->room) {
 		size_t room = walk->room ? 2 * walk->room : 4;
 		struct policy_range *ranges = realloc(set->ranges, room * sizeof(*set->ranges));
 
@@ -66,6 +63,7 @@ static void walk_numbers(struct walk *walk, diagram a, unsigned depth, uint32_t 
 	uint32_t span = left == 32 ? UINT32_MAX : ((uint32_t)1 << left) - 1;
 	bool asked;
 
+	assert(left <= 32);
 	if (a == DIAGRAM_FALSE || walk->error < 0)
 		return;
 	if (a == DIAGRAM_TRUE || left == 0 || walk->set->more) {

@@ -243,12 +243,16 @@ static void print_what(const struct region *region, struct buf *out)
 {
 	const struct region_set *set = &region->sets[REGION_PROTOCOL];
 	AUTO_FREE struct policy_range *rest = calloc(set->count + 1, sizeof(*rest));
-	size_t rest_count = rest ? words_complement(set, UINT8_MAX, rest) : SIZE_MAX;
+	size_t rest_count = rest ? words_complement(set, UINT8_MAX, rest) : 0;
 	bool ports = any_protocol(set, packet_has_ports), split = false;
 	uint32_t numbers = 0;
 
 	for (size_t i = 0; i < set->count; i++)
 		numbers += set->ranges[i].high - set->ranges[i].low + 1;
+	if (!rest) {
+		out->error = -ENOMEM;
+		return;
+	}
 	buf_puts(out, " over ");
 	if (rest_count == 0) {
 		buf_puts(out, "every protocol");

@@ -91,7 +91,7 @@ static int differ(struct what_if *w, enum packet_path path)
 {
 	struct diagram_space *space = w->space;
 	struct path *p = &w->paths[path];
-	struct judgement before, after;
+	struct judgement before = {0}, after = {0};
 	diagram passed, passes, unknown, both;
 	int r = judge_before(w, path, &before);
 
