@@ -9,6 +9,11 @@
 
 #include <string.h>
 
+/* With more regions than these, one order is enough, and only those are joined that are much alike:
+ * who reads so many does not ask for one less, and it takes memory. */
+#define FEW   40
+#define ALIKE 2 /* aspects that differ */
+
 struct cover {
 	const struct region_view *view;
 	struct diagram_space *space;
@@ -174,6 +179,15 @@ static void take_out(struct regions *regions, size_t at)
 	regions->count--;
 }
 
+static bool are_alike(const struct region *a, const struct region *b)
+{
+	size_t differing = 0;
+
+	for (size_t i = 0; i < REGION_ASPECTS; i++)
+		differing += a->sets[i].numbers != b->sets[i].numbers;
+	return differing <= ALIKE;
+}
+
 /* Two regions are one if the smallest box that holds both holds nothing else. */
 static bool join(struct cover *cover, struct region *a, const struct region *b)
 {
@@ -200,6 +214,9 @@ static void join_all(struct cover *cover, struct regions *regions)
 		again = false;
 		for (size_t i = 0; i < regions->count; i++) {
 			for (size_t k = regions->count; k-- > i + 1;) {
+				if (regions->count > FEW &&
+				    !are_alike(&regions->list[i], &regions->list[k]))
+					continue;
 				if (!join(cover, &regions->list[i], &regions->list[k]))
 					continue;
 				take_out(regions, k);
@@ -295,6 +312,8 @@ int regions_cover(const struct region_view *view, const struct region_task *task
 		CLEANUP(regions_done) struct regions tried = {0};
 		size_t items;
 
+		if (i > 0 && best.count > FEW)
+			break;
 		r = cover_in_order(&cover, orders[i], most, &tried);
 		items = r == 0 ? total_length(&cover, &tried) : 0;
 		if (r < 0 || (i > 0 && !is_better(&tried, items, &best, best_length)))

@@ -21,6 +21,8 @@
 #define STATEMENTS  14
 #define SAMPLE      8 /* of a random pair's classes, one in so many */
 #define PACKETS_MAX ((size_t)1 << 22)
+#define SERVICES    600
+#define GRANTS      300
 #define NO_REGION   SIZE_MAX
 
 #define LAN      "network private = 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16\n"
@@ -441,6 +443,31 @@ static void caps(void **state)
 	assert_true(result.too_large);
 }
 
+/* Very many regions: as many are told as may be, in the memory that there is. */
+static void many(void **state)
+{
+	AUTO_BUF struct buf text = {.cap = 1 << 20};
+	CLEAN struct policy *old = test_parse_statements("lan 192.168.0.0/16 closed\n");
+	CLEAN struct policy *new = NULL;
+	struct proof_what_if what = {.old = old};
+	struct proof_what_if_result result;
+	int count = -1000;
+
+	for (unsigned i = 0; i < SERVICES; i++)
+		buf_printf(&text, "service s%u tcp %u for %u, %u\n", i, 1000 + 7 * i,
+			   5000 + i % 180, 6000 + i % 90);
+	for (unsigned i = 0; i < GRANTS; i++)
+		buf_printf(&text, "allow %u to 10.%u.0.0/16 over tcp %u\n", 5000 + i % 180, i % 200,
+			   80 + i);
+	new = test_parse_statements(buf_text(&text));
+	what.new = new;
+	assert_int_equal(proof_what_if(&what, &no_options, stop, &count, &result), 0);
+	assert_false(result.too_large);
+	assert_true(result.more);
+	assert_int_equal(result.regions, PROOF_REGIONS_MAX);
+	assert_int_equal(count, PROOF_REGIONS_MAX - 1000);
+}
+
 /* ---- the kernel ---- */
 
 static int look_at_kernel(const struct proof_region *region, void *data)
@@ -552,12 +579,13 @@ static void not_read(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(same),           cmocka_unit_test(lan),
-	    cmocka_unit_test(grants),         cmocka_unit_test(services),
-	    cmocka_unit_test(automap),        cmocka_unit_test(links),
-	    cmocka_unit_test(random_pairs),   cmocka_unit_test(region_left_out),
-	    cmocka_unit_test(caps),           cmocka_unit_test(no_rules),
-	    cmocka_unit_test(not_understood), cmocka_unit_test(not_read),
+	    cmocka_unit_test(same),         cmocka_unit_test(lan),
+	    cmocka_unit_test(grants),       cmocka_unit_test(services),
+	    cmocka_unit_test(automap),      cmocka_unit_test(links),
+	    cmocka_unit_test(random_pairs), cmocka_unit_test(region_left_out),
+	    cmocka_unit_test(caps),         cmocka_unit_test(many),
+	    cmocka_unit_test(no_rules),     cmocka_unit_test(not_understood),
+	    cmocka_unit_test(not_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
