@@ -3,6 +3,7 @@
 #include "difference.h"
 
 #include <netinet/in.h>
+#include <linux/if_arp.h>
 #include <linux/if_ether.h>
 #include <string.h>
 
@@ -81,17 +82,13 @@ static uint64_t free_value(const struct run_free *one, const uint64_t *values)
 static void tell_circumstances(const struct run *run, const uint64_t *values,
 			       const uint64_t *marks, struct buf *out)
 {
-	uint64_t first = space_get(values, SPACE_VERSION_IHL);
-
 	if (asked_field(marks, SPACE_MARK))
 		number(out, "mark", space_get(values, SPACE_MARK));
-	if (space_get(values, SPACE_ETHERTYPE) == ETH_P_IP && space_get(values, SPACE_VALID) &&
-	    (first < IPV4_FIRST_LOW || first > IPV4_FIRST_HIGH))
-		number(out, "first byte of the IP header", first);
 	if (space_get(values, SPACE_VALID) && asked_field(marks, SPACE_TRANSPORT_LEN) &&
 	    space_get(values, SPACE_TRANSPORT_LEN) < 20)
 		number(out, "bytes after the IP header:", space_get(values, SPACE_TRANSPORT_LEN));
-	if (asked_field(marks, SPACE_DEVICE_TYPE) && !space_get(values, SPACE_LOOPBACK))
+	if (asked_field(marks, SPACE_DEVICE_TYPE) && !space_get(values, SPACE_LOOPBACK) &&
+	    space_get(values, SPACE_DEVICE_TYPE) != ARPHRD_ETHER)
 		number(out, "device of type", space_get(values, SPACE_DEVICE_TYPE));
 	if (run->asks_connections) {
 		uint64_t connection = space_get(values, SPACE_CONNECTION);
@@ -130,20 +127,34 @@ static diagram point_of(struct diagram_space *space, const uint64_t *values)
 	return point;
 }
 
+static bool asked_byte(const uint64_t *marks, unsigned at)
+{
+	for (unsigned bit = 0; bit < 8; bit++)
+		if (asked(marks, space_network_bit(at, bit)))
+			return true;
+	return false;
+}
+
 /* A packet as a value has no room for every byte. Where what it shows is not itself one of @packets,
  * say what it is that it does not show. */
 static void tell_unshown(struct diagram_space *space, diagram packets, const uint64_t *values,
-			 const struct packet *packet, struct buf *out)
+			 const uint64_t *marks, const struct packet *packet, struct buf *out)
 {
 	uint64_t shown[WORDS];
 
 	memcpy(shown, values, sizeof(shown));
 	space_from_packet(packet, shown);
+	/* The device is told beside the packet. */
+	for (unsigned v = space_first(SPACE_DEVICE_TYPE); v < space_first(SPACE_CONNECTION); v++)
+		shown[v / 64] ^= (shown[v / 64] ^ values[v / 64]) & (UINT64_C(1) << (v % 64));
 	if (diagram_and(space, point_of(space, shown), packets) != DIAGRAM_FALSE)
 		return;
-	if (space_get(shown, SPACE_VERSION_IHL) != space_get(values, SPACE_VERSION_IHL))
-		number(out, "the IP header's first byte", space_get(values, SPACE_VERSION_IHL));
-	else
+	for (unsigned at = 0; at < SPACE_NETWORK_BYTES; at++)
+		if (asked_byte(marks, at) &&
+		    space_network_byte(shown, at) != space_network_byte(values, at))
+			buf_printf(out, "%sbyte %u of the header is 0x%02x", out->len ? ", " : "",
+				   at, space_network_byte(values, at));
+	if (out->len == 0)
 		buf_puts(out, "other bytes are not as usual");
 }
 
@@ -238,8 +249,7 @@ int example_find(struct model *model, const struct policy *policy, enum packet_p
 			example->device[i] = (char)byte;
 		}
 	tell_circumstances(model->runs[path], values, marks, &example->circumstances);
-	if (example->circumstances.len == 0)
-		tell_unshown(space, packets, values, &example->packet, &example->circumstances);
+	tell_unshown(space, packets, values, marks, &example->packet, &example->circumstances);
 	if (policy)
 		example->policy = policy_evaluate(policy, &example->packet);
 	r = follow(model, path, values, example);

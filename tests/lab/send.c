@@ -32,6 +32,7 @@
 enum { EXIT_TAKEN = 0, EXIT_REFUSED = 1, EXIT_CANNOT = 2 };
 
 #define FRAME_MAX 2048
+#define BYTES_MAX 40
 
 struct sending {
 	struct packet packet;
@@ -39,6 +40,10 @@ struct sending {
 	const char *via4, *via6; /* which way; NULL: the packet's destination */
 	uint8_t to[ETH_ALEN];
 	uint32_t mark, copy_mark, copy_mark_local, number;
+	struct {
+		uint8_t at, value;
+	} bytes[BYTES_MAX]; /* of the network header, to be others than the packet's text says */
+	size_t byte_count;
 };
 
 static bool is_ipv6(const struct packet *packet)
@@ -219,7 +224,12 @@ static int send_it(const struct sending *sending)
 		return EXIT_CANNOT;
 	}
 	built_make(&built, packet, sending->number);
+	for (size_t i = 0; i < sending->byte_count; i++)
+		built.bytes[BUILT_LINK + sending->bytes[i].at] = sending->bytes[i].value;
 	r = by_stack(packet) ? send_by_stack(sending, &built) : send_frame_of(sending, &built);
+	/* The packet itself is dropped by the rules that make the copy. */
+	if (leaves(packet) && !packet->owned && (r == -EPERM || r == -ENOBUFS))
+		r = 0;
 	packet_print(packet, &words);
 	if (buf_finish(&words) < 0)
 		return EXIT_CANNOT;
@@ -313,7 +323,24 @@ static int read_to(const char *text, struct sending *sending)
 	return 0;
 }
 
-enum { OPTION_TO = 256, OPTION_VIA, OPTION_COPIED, OPTION_TELL };
+/* "AT=VALUE" */
+static int read_byte(char *text, struct sending *sending)
+{
+	char *value = strchr(text, '=');
+	uint64_t at = 0, number = 0;
+
+	if (!value || sending->byte_count == BYTES_MAX)
+		return -EINVAL;
+	*value++ = '\0';
+	if (num_parse_u64(text, BYTES_MAX - 1, &at) < 0 ||
+	    num_parse_u64(value, UINT8_MAX, &number) < 0)
+		return -EINVAL;
+	sending->bytes[sending->byte_count].at = (uint8_t)at;
+	sending->bytes[sending->byte_count++].value = (uint8_t)number;
+	return 0;
+}
+
+enum { OPTION_BYTE = 256, OPTION_TO, OPTION_VIA, OPTION_COPIED, OPTION_TELL };
 
 static int parse_option(int c, struct sending *sending)
 {
@@ -321,6 +348,8 @@ static int parse_option(int c, struct sending *sending)
 	case 'd':
 		sending->device = optarg;
 		return 0;
+	case OPTION_BYTE:
+		return read_byte(optarg, sending);
 	case OPTION_TO:
 		return read_to(optarg, sending);
 	case OPTION_VIA:
@@ -345,6 +374,7 @@ int main(int argc, char **argv)
 {
 	static const struct option names[] = {
 	    {"device", required_argument, NULL, 'd'},
+	    {"byte", required_argument, NULL, OPTION_BYTE},
 	    {"to", required_argument, NULL, OPTION_TO},
 	    {"via", required_argument, NULL, OPTION_VIA},
 	    {"mark", required_argument, NULL, 'm'},

@@ -133,17 +133,10 @@ HOLES = {
 
 def reproduce(wire: Pair, answer: Answer) -> Sight:
     """Send the proof's packet, with what else must hold for it."""
-    mark, spec = 0, answer.spec
-    for words in filter(None, answer.circumstances.split(", ")):
-        if words.startswith("mark "):
-            mark = int(words.removeprefix("mark "))
-        elif words == "of an established connection":
-            wire.converse(spec.but(flags="0x2") if spec.number("proto") == TCP else spec)
-        else:
-            # These hold of every packet that opens something on an Ethernet.
-            assert words in ("device of type 1", "opening a connection",
-                             "by connection tracking"), words  # fmt: skip
-    return wire.send(spec, mark)
+    spec, needs = answer.spec, answer.needs
+    if needs.established:
+        wire.converse(spec.but(flags="0x2") if spec.number("proto") == TCP else spec)
+    return wire.send(spec, needs.mark, needs.octets)
 
 
 def test_every_fixture_has_a_hole() -> None:

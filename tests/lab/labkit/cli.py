@@ -104,6 +104,8 @@ def _parser() -> argparse.ArgumentParser:
     send.add_argument("spec", metavar="PACKET", help="lib/packet/spec.h says how it is written")
     send.add_argument("--rules", metavar="RULESET", help="send it in a laboratory made for it alone, "
                       "under these rules; see below")  # fmt: skip
+    send.add_argument("--byte", type=_byte, action="append", default=[], metavar="AT=VALUE",
+                      help="of its network header, where the proof names one")  # fmt: skip
     send.add_argument("--mark", type=int, default=0, metavar="NUMBER", help="the packet's mark")
     # Its options are its own: see main().
     commands.add_parser("leaks", help="try every way out under a ruleset, and judge what was on "
@@ -210,18 +212,18 @@ def _apply(arguments: argparse.Namespace) -> int:
 def _send(arguments: argparse.Namespace) -> int:
     lab = Lab(arguments.name)
     try:
-        spec = pair.Spec(arguments.spec)
+        spec, octets = pair.Spec(arguments.spec), dict(arguments.byte)
         if arguments.rules or not lab.is_up():
             ruleset = arguments.rules or "none"
             where = f"under the rules {ruleset!r}"
             with pair.pair(ruleset) as wire:
-                sight = wire.send(spec, arguments.mark)
+                sight = wire.send(spec, arguments.mark, octets)
         elif spec.path == "forward":
             raise LabError("a lab's host has one link and forwards nothing: use --rules")
         else:
             where = f"on the host under test of the lab {lab.name!r}"
             wire = pair.Wire(lab.ns(names.HOST), lab.ns(names.ROUTER), names.HOST_LINK)
-            sight = wire.send(spec, arguments.mark)
+            sight = wire.send(spec, arguments.mark, octets)
     except (LabError, rules.RulesError, RuntimeError, OSError) as error:
         print(f"lab send: {error}", file=sys.stderr)
         return 2
@@ -230,6 +232,11 @@ def _send(arguments: argparse.Namespace) -> int:
         return 2
     print(_seen(sight))
     return 0 if sight.escaped else 1
+
+
+def _byte(text: str) -> tuple[int, int]:
+    at, _, value = text.partition("=")
+    return int(at), int(value, 0)
 
 
 def _seen(sight: pair.Sight) -> str:

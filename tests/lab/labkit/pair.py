@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import re
 import secrets
 import socket
 import struct
@@ -138,6 +139,19 @@ class Sight:
 
 
 @dataclass(frozen=True)
+class Needs:
+    """What lib/packet/spec.h has no word for."""
+
+    mark: int
+    octets: dict[int, int]  # of the network header, by their places
+    established: bool  # the packet is one of a connection that connection tracking knows
+
+
+# What holds of every first packet, and of the first one in a while.
+_ORDINARY = ("opening a connection", "by connection tracking", "a limit is not reached: yes")
+
+
+@dataclass(frozen=True)
 class Answer:
     """What lethe-proof said."""
 
@@ -150,8 +164,19 @@ class Answer:
         return Spec(self.told["example"]["spec"])
 
     @property
-    def circumstances(self) -> str:
-        return self.told["example"]["if"]
+    def needs(self) -> Needs:
+        """What else must hold for its packet. ValueError: that cannot be arranged here."""
+        mark, octets, established = 0, {}, False
+        for words in filter(None, self.told["example"]["if"].split(", ")):
+            if words.startswith("mark "):
+                mark = int(words.removeprefix("mark "))
+            elif match := re.fullmatch(r"byte (\d+) of the header is (0x[0-9a-f]+)", words):
+                octets[int(match[1])] = int(match[2], 16)
+            elif words == "of an established connection":
+                established = True
+            elif words not in _ORDINARY:
+                raise ValueError(f"a packet for which must hold: {words}")
+        return Needs(mark, octets, established)
 
     @property
     def why(self) -> str:
@@ -169,7 +194,11 @@ class Wire:
         return self.peer if node == names.ROUTER else self.host
 
     def nft(self, commands: str) -> None:
-        netns.nft(self.host, commands)
+        """An nft that is older than the kernel does not come back from what needs all rules, such
+        as a rule's replacement: where Lethe's are loaded, chains at devices are among them."""
+        result = self.run(["timeout", "20", "nft", "-f", "-"], input=commands)
+        if result.returncode != 0:
+            raise rules.RulesError(f"nft: exit {result.returncode}: {result.stderr}{commands}")
 
     def run(self, argv: list[str], ns: str | None = None,
             input: str = "") -> subprocess.CompletedProcess[str]:  # fmt: skip
@@ -181,8 +210,9 @@ class Wire:
 
     # ---- packets ----
 
-    def send(self, spec: Spec | str, mark: int = 0) -> Sight:
-        """Send one packet, and look for it everywhere. Nothing else may be on its way."""
+    def send(self, spec: Spec | str, mark: int = 0, octets: dict[int, int] | None = None) -> Sight:
+        """Send one packet, and look for it everywhere. Nothing else may be on its way. @octets: of
+        its network header, by their places, what @spec has no word for."""
         spec = Spec(str(spec))
         number = secrets.randbits(31)
         with contextlib.ExitStack() as stack:
@@ -196,6 +226,7 @@ class Wire:
             lo = stack.enter_context(Capture(self, ns=self.host, device="lo"))
             argv = [tool("lethe-send"), "--mark", str(mark), "--number", str(number)]
             argv += ["--copied"] if copied else []
+            argv += [f"--byte={at}={value}" for at, value in (octets or {}).items()]
             result = self.run([*argv, *self._way(spec), str(spec)],
                               ns=self.peer if self._from_outside(spec) else self.host)  # fmt: skip
             outside = [frame for frame in peer.sync() if frame.incoming]
