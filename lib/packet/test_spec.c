@@ -222,8 +222,7 @@ static void people_write_otherwise(void **unused)
 	static const char *const same[] = {
 	    "output,routed,owner=0x3e8,ether=0x800,proto=17,sport=53,dst=192.0.2.1",
 	    "output,dst=192.0.2.1,src=0.0.0.0,sport=0x35,proto=0x11,ether=2048,owner=1000,routed",
-	    "output,routed,flags=0,type=0,socket=none,owner=1000,ether=0x0800,proto=17,sport=53,"
-	    "dst=192.0.2.1",
+	    "output,routed,flags=0,socket=none,owner=1000,ether=0x0800,proto=17,sport=53,dst=192.0.2.1",
 	};
 	struct packet first, other;
 

@@ -268,76 +268,75 @@ static struct run_step run_immediate(struct run *run, const struct ruleset_expre
 	return run_go(code == RULESET_CONTINUE ? DIAGRAM_TRUE : DIAGRAM_FALSE);
 }
 
+/* Expressions that put something into registers, or ask what is in them. */
+static bool run_reading(struct run *run, const struct ruleset_expression *e,
+			struct rule_state *state, struct run_step *ret_step)
+{
+	static struct run_step (*const reads[])(struct run *, const struct ruleset_expression *,
+						diagram) = {
+	    [RULESET_META] = run_load_meta,	     [RULESET_PAYLOAD] = run_load_payload,
+	    [RULESET_SOCKET] = run_load_socket,	     [RULESET_CONNECTION] = run_load_connection,
+	    [RULESET_NUMBER] = run_load_number,	     [RULESET_COMPARE] = run_compare,
+	    [RULESET_RANGE] = run_range,	     [RULESET_BITWISE] = run_bitwise,
+	    [RULESET_SHIFT] = run_shift,	     [RULESET_BYTEORDER] = run_byteorder,
+	    [RULESET_DYNSET] = run_dynset,	     [RULESET_TPROXY] = run_tproxy,
+	    [RULESET_META_SET] = run_meta_set,	     [RULESET_PAYLOAD_SET] = run_payload_set,
+	};
+
+	if ((size_t)e->kind >= ARRAY_SIZE(reads) || !reads[e->kind])
+		return false;
+	*ret_step = reads[e->kind](run, e, state->live);
+	return true;
+}
+
+static struct run_step run_rejection(struct run *run, const struct ruleset_expression *e,
+				     struct rule_state *state)
+{
+	struct run_ends rejected = {0};
+
+	run_reject(run, e, state->live, &rejected);
+	for (size_t i = 0; i < RUN_ENDS; i++)
+		end_with(run, state->ends, (enum run_end)i, rejected.sets[i]);
+	state->taken = diagram_or(run->space, state->taken, state->live);
+	return run_go(DIAGRAM_FALSE);
+}
+
 static struct run_step run_expression(struct run *run, const struct ruleset_expression *e,
 				      struct rule_state *state)
 {
-	diagram live = state->live;
+	struct run_step step;
 
-	switch (e->kind) {
-	case RULESET_META:
-		return run_load_meta(run, e, live);
-	case RULESET_PAYLOAD:
-		return run_load_payload(run, e, live);
-	case RULESET_SOCKET:
-		return run_load_socket(run, e, live);
-	case RULESET_CONNECTION:
-		return run_load_connection(run, e, live);
-	case RULESET_NUMBER:
-		return run_load_number(run, e, live);
-	case RULESET_COMPARE:
-		return run_compare(run, e, live);
-	case RULESET_RANGE:
-		return run_range(run, e, live);
-	case RULESET_BITWISE:
-		return run_bitwise(run, e, live);
-	case RULESET_SHIFT:
-		return run_shift(run, e, live);
-	case RULESET_BYTEORDER:
-		return run_byteorder(run, e, live);
+	if (run_reading(run, e, state, &step))
+		return step;
+	switch ((unsigned)e->kind) {
 	case RULESET_LOOKUP:
-		return run_lookup(run, e, live, on_verdict, state);
-	case RULESET_DYNSET:
-		return run_dynset(run, e, live);
+		return run_lookup(run, e, state->live, on_verdict, state);
 	case RULESET_IMMEDIATE:
 		return run_immediate(run, e, state);
-	case RULESET_REJECT: {
-		struct run_ends rejected = {0};
-
-		run_reject(run, e, live, &rejected);
-		for (size_t i = 0; i < RUN_ENDS; i++)
-			end_with(run, state->ends, (enum run_end)i, rejected.sets[i]);
-		state->taken = diagram_or(run->space, state->taken, live);
-		return run_go(DIAGRAM_FALSE);
-	}
-	case RULESET_TPROXY:
-		return run_tproxy(run, e, live);
-	case RULESET_META_SET:
-		return run_meta_set(run, e, live);
-	case RULESET_PAYLOAD_SET:
-		return run_payload_set(run, e, live);
+	case RULESET_REJECT:
+		return run_rejection(run, e, state);
 	case RULESET_NOTRACK:
-		return run_notrack(run, live);
+		return run_notrack(run, state->live);
 	case RULESET_TRANSLATE:
 	case RULESET_REDIRECT:
 	case RULESET_MASQUERADE:
 		return run_translation(run, e, state);
 	case RULESET_LIMIT:
-		return run_oracle(run, e, "a limit is not reached", live);
+		return run_oracle(run, e, "a limit is not reached", state->live);
 	case RULESET_OBJECT:
-		return run_object(run, e, live);
+		return run_object(run, e, state->live);
 	case RULESET_COUNTER:
 	case RULESET_NO_EFFECT:
 		return run_go(DIAGRAM_TRUE);
 	case RULESET_ROUTE_LOOKUP:
-		return run_doubtful(run, live, "what a look-up of routes gives ('fib')");
+		return run_doubtful(run, state->live, "what a look-up of routes gives ('fib')");
 	case RULESET_ROUTE_FIELD:
-		return run_doubtful(run, live, "a property of routes ('rt')");
+		return run_doubtful(run, state->live, "a property of routes ('rt')");
 	case RULESET_CONNECTION_SET:
-		return run_doubtful(run, live, "a property of connections is set ('ct')");
-	case RULESET_UNKNOWN:
-		break;
+		return run_doubtful(run, state->live, "a property of connections is set ('ct')");
+	default:
+		return run_unknown(run, e, state->live);
 	}
-	return run_unknown(run, e, live);
 }
 
 /* Run one rule on @live. Returns those that it has ended. */

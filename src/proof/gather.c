@@ -185,8 +185,8 @@ static int note(struct seen *seen, uint64_t identity, bool *ret_new)
 static int gather_named(struct gathered *gathered, struct seen *seen, const char *name)
 {
 	AUTO_CLOSE int fd = -EBADF;
-	uint64_t identity;
-	bool new;
+	uint64_t identity = 0;
+	bool new = false;
 	int r = netns_open(name, &fd);
 
 	if (r == -ENOENT) /* it has gone meanwhile */
