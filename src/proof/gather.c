@@ -68,7 +68,7 @@ static int read_once(struct nf_socket *nf, struct held *held)
 	AUTO_SURROUNDINGS struct surroundings before = {0};
 	CLEANUP(ruleset_freep) struct ruleset *ruleset = NULL;
 	struct surroundings after = {0};
-	uint32_t generation, now;
+	uint32_t generation = 0, now = 0;
 	int r;
 
 	r = surroundings_read(&before);

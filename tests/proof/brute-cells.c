@@ -48,7 +48,7 @@ enum answer { OPEN, NO, YES };
 static enum answer answer(const struct brute_question *question, size_t len, const uint8_t *value,
 			  unsigned bits)
 {
-	uint8_t least[BRUTE_BYTES_MAX], most[BRUTE_BYTES_MAX];
+	uint8_t least[BRUTE_BYTES_MAX] = {0}, most[BRUTE_BYTES_MAX] = {0};
 
 	for (size_t i = 0; i < len; i++) {
 		unsigned given = bits > i * 8 ? bits - (unsigned)i * 8 : 0;

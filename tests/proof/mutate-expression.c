@@ -37,7 +37,7 @@ static void change_value(const struct place *place, struct ruleset_expression *a
 			 struct ruleset_value *value, bool bits, const char *kind, const char *name)
 {
 	const struct ruleset_value was = *value;
-	struct mutate_change change;
+	struct mutate_change change = {0};
 
 	for (unsigned i = 0; mutate_value(&was, 0, was.len, bits, i, &change); i++) {
 		*value = change.value;

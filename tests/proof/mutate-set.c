@@ -106,7 +106,7 @@ static void change_keys(struct mutate *m, size_t at)
 {
 	const struct ruleset_element *was = &m->set->elements[at];
 	struct ruleset_element element = *was;
-	struct mutate_change change;
+	struct mutate_change change = {0};
 	struct part parts[4];
 	size_t count = parts_of(m->set, parts);
 	char how[100];
@@ -136,7 +136,7 @@ static void change_leads(struct mutate *m, size_t at)
 {
 	const struct ruleset_element *was = &m->set->elements[at];
 	struct ruleset_element element = *was;
-	struct mutate_change change;
+	struct mutate_change change = {0};
 	char text[96];
 
 	if (m->set->verdict_map)
@@ -156,7 +156,7 @@ static void change_element(struct mutate *m, size_t at)
 	const struct ruleset_element *was = &m->set->elements[at];
 	struct ruleset *copy = mutate_begin(m);
 	struct ruleset_element element;
-	struct mutate_change change;
+	struct mutate_change change = {0};
 	struct part parts[4];
 	size_t count = parts_of(m->set, parts);
 	char how[100];

@@ -29,7 +29,7 @@
 
 static bool holds(const struct brute_question *q, size_t len, const uint8_t *value)
 {
-	uint8_t made[BRUTE_BYTES_MAX];
+	uint8_t made[BRUTE_BYTES_MAX] = {0};
 
 	for (size_t i = 0; i < len; i++)
 		made[i] = (uint8_t)((value[i] & q->mask[i]) ^ q->xor [i]);
