@@ -24,7 +24,8 @@ struct search {
 		bool used;
 	} * slots;
 	size_t slot_count, kinds, leaves;
-	uint32_t **open; /* for each depth, the numbers of the questions still open */
+	uint32_t *open; /* for each depth, @stride numbers of the questions still open */
+	size_t stride;
 };
 
 /* A number for each question's "yes", so that their sum tells the answers apart. */
@@ -157,14 +158,14 @@ static int leaves(struct search *search, uint8_t *value, unsigned bit, uint64_t 
 static int descend(struct search *search, uint8_t *value, unsigned bit, unsigned depth,
 		   size_t count, uint64_t kind)
 {
-	const uint32_t *open = search->open[depth];
+	const uint32_t *open = search->open + depth * search->stride;
 	unsigned first_free = bit;
 
 	bit = next_bit(search, open, count, bit);
 	if (count == 0)
 		return leaves(search, value, first_free, kind);
 	for (unsigned set = 0; set < 2; set++) {
-		uint32_t *still = search->open[depth + 1];
+		uint32_t *still = search->open + (depth + 1) * search->stride;
 		uint64_t answered = kind;
 		size_t kept = 0;
 		int r;
@@ -198,7 +199,7 @@ static int start(struct search *search)
 		enum answer now = answer(&search->questions->questions[i], search->len, value, 0);
 
 		if (now == OPEN)
-			search->open[0][count++] = (uint32_t)i;
+			search->open[count++] = (uint32_t)i;
 		else if (now == YES)
 			kind += weight(i);
 	}
@@ -209,16 +210,14 @@ int brute_cells(const struct brute_questions *questions, size_t len, unsigned ea
 		struct brute_values *values)
 {
 	struct search search = {.questions = questions, .len = len, .each = each, .values = values};
-	size_t depths = len * 8 + 1;
-	AUTO_FREE uint32_t *room = calloc(depths * (questions->count + 1), sizeof(*room));
-	AUTO_FREE uint32_t **open = calloc(depths, sizeof(*open));
+	AUTO_FREE uint32_t *open = NULL;
 	int r;
 
 	*values = (struct brute_values){0};
-	if (!room || !open)
+	search.stride = questions->count + 1;
+	open = calloc((len * 8 + 1) * search.stride, sizeof(*open));
+	if (!open)
 		return -ENOMEM;
-	for (size_t i = 0; i < depths; i++)
-		open[i] = room + i * (questions->count + 1);
 	search.open = open;
 	r = start(&search);
 	free(search.slots);
