@@ -243,6 +243,7 @@ static enum truth ask_range(struct reader *reader, const struct ruleset_expressi
 
 /* Loads and questions. What writes to no register and asks about none, or only about what packets
  * do not determine, needs no more than doubt. */
+/* NOLINTNEXTLINE(readability-function-size): a line for each kind there is */
 static enum truth read_expression(struct reader *reader, const struct ruleset_expression *e)
 {
 	bool sure = true, on = true;
