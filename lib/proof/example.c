@@ -211,6 +211,24 @@ static int follow(struct model *model, enum packet_path path, const uint64_t *va
 	return r;
 }
 
+/* Policy and rules may do the same with a packet and still differ: in what is expected as its answer. */
+static void tell_memory(const struct proof_example *example, struct buf *out)
+{
+	bool passes = example->kernel.outcome == RULESET_PASSED ||
+		      example->kernel.outcome == RULESET_PROXIED;
+	const char *words = NULL;
+
+	if (example->rewritten || !example->policy.reason)
+		return;
+	if (example->packet.path == PACKET_OUTPUT && policy_allows(&example->policy) == passes)
+		words = passes ? "its answer is not expected by the rules"
+			       : "its answer is expected by the rules";
+	else if (example->packet.path == PACKET_INPUT && example->packet.expected && !passes)
+		words = "no rule remembers what it answers";
+	if (words)
+		buf_printf(out, "%s%s", out->len ? ", " : "", words);
+}
+
 int example_find(struct model *model, const struct policy *policy, enum packet_path path,
 		 diagram packets, struct proof_result *result)
 {
@@ -253,5 +271,7 @@ int example_find(struct model *model, const struct policy *policy, enum packet_p
 	if (policy)
 		example->policy = policy_evaluate(policy, &example->packet);
 	r = follow(model, path, values, example);
+	if (r == 0 && (result->fault == PROOF_LEAK || result->fault == PROOF_BLOCKS))
+		tell_memory(example, &example->circumstances);
 	return r == 0 ? buf_finish(&example->circumstances) : r;
 }
