@@ -31,7 +31,8 @@ UNITS_OF_THE_LABORATORY = {
 }  # fmt: skip
 SERVICES = {
     "dbus-broker.service", "kmod-static-nodes.service", "lethe-console@tty1.service",
-    "lethe-console@ttyS0.service", "lethe-wall.service", "NetworkManager.service",
+    "lethe-console@ttyS0.service", "lethe-proof.service", "lethe-wall.service",
+    "NetworkManager.service",
     "systemd-journald.service", "systemd-logind.service", "systemd-sysctl.service",
     "systemd-tmpfiles-setup-dev-early.service", "systemd-tmpfiles-setup-dev.service",
     "systemd-tmpfiles-setup.service", "systemd-udev-trigger.service", "systemd-udevd.service",
