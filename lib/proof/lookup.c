@@ -212,28 +212,6 @@ static struct run_memory *remember(struct run *run, struct run_memory *list, siz
 	return memory;
 }
 
-/* Does some rule add to the set? Nobody else does but by hand, and what was added so is counted. */
-static bool is_ever_filled(const struct run *run, const struct ruleset_set *set)
-{
-	if (set->held > 0)
-		return true;
-	for (size_t c = 0; c < run->table->chain_count; c++) {
-		const struct ruleset_chain *chain = &run->table->chains[c];
-
-		for (size_t i = 0; i < chain->rule_count; i++)
-			for (size_t k = 0; k < chain->rules[i].count; k++) {
-				const struct ruleset_expression *e =
-				    &chain->rules[i].expressions[k];
-
-				if (e->kind == RULESET_UNKNOWN ||
-				    (e->kind == RULESET_DYNSET &&
-				     strcmp(e->dynset.set, set->name) == 0))
-					return true;
-			}
-	}
-	return false;
-}
-
 /* What a dynamic set holds no packet says. On INPUT it may be what makes a packet expected. */
 static struct run_step lookup_dynamic(struct run *run, const struct ruleset_expression *e,
 				      const struct ruleset_set *set, const diagram *key,
@@ -254,7 +232,7 @@ static struct run_step lookup_dynamic(struct run *run, const struct ruleset_expr
 	if (first == 0)
 		return run_doubtful(run, live, "what a dynamic set holds");
 	holds = diagram_variable(space, first);
-	if (!is_ever_filled(run, set))
+	if (!ruleset_is_filled(run->table, set))
 		holds = DIAGRAM_FALSE;
 	else if (run->is_expected && run->is_expected(run, question, &packets, run->expected_data))
 		holds = diagram_choose(space, packets, space_flag(space, SPACE_EXPECTED), holds);

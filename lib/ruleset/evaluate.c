@@ -283,10 +283,46 @@ static struct ruleset_result result_of(const struct evaluation *evaluation,
 	};
 }
 
+/* The packet's whole way, open questions answered as @evaluation->choices say. */
+static struct ruleset_result run_turns(struct evaluation *evaluation, const struct turn *turns,
+				       size_t count)
+{
+	fields_prepare(evaluation);
+	for (size_t i = 0; i < count; i++) {
+		enum ruleset_code code = run_turn(evaluation, &turns[i]);
+
+		if (code == RULESET_DROP)
+			return result_of(evaluation, evaluation->drop);
+		if (code != RULESET_ACCEPT)
+			return result_of(evaluation, RULESET_UNDECIDED);
+	}
+	if (evaluation->written) {
+		evaluation->reason = "the packet is written to";
+		return result_of(evaluation, RULESET_UNDECIDED);
+	}
+	return result_of(evaluation, evaluation->proxied ? RULESET_PROXIED : RULESET_PASSED);
+}
+
+/* The next answers, as one counts: the last question that was answered "no" is answered "yes", and
+ * those behind it are open again. False if all were tried. */
+static bool choose_next(uint32_t *choices, unsigned count)
+{
+	while (count > 0 && (*choices >> (count - 1) & 1))
+		count--;
+	if (count == 0)
+		return false;
+	*choices &= (UINT32_C(1) << (count - 1)) - 1;
+	*choices |= UINT32_C(1) << (count - 1);
+	return true;
+}
+
 struct ruleset_result ruleset_evaluate(const struct ruleset *ruleset, const struct packet *packet)
 {
 	struct evaluation evaluation = {.packet = packet};
 	struct turn turns[BASE_CHAINS_MAX];
+	struct ruleset_result first = {0};
+	const char *open_reason = NULL;
+	uint32_t choices = 0;
 	size_t count;
 
 	if (packet->path < PACKET_OUTPUT || packet->path > PACKET_FORWARD) {
@@ -298,14 +334,21 @@ struct ruleset_result ruleset_evaluate(const struct ruleset *ruleset, const stru
 		evaluation.reason = "more base chains than this model follows";
 		return result_of(&evaluation, RULESET_UNDECIDED);
 	}
-	fields_prepare(&evaluation);
-	for (size_t i = 0; i < count; i++) {
-		enum ruleset_code code = run_turn(&evaluation, &turns[i]);
+	do {
+		struct ruleset_result result;
 
-		if (code == RULESET_DROP)
-			return result_of(&evaluation, evaluation.drop);
-		if (code != RULESET_ACCEPT)
+		evaluation = (struct evaluation){.packet = packet, .choices = choices};
+		result = run_turns(&evaluation, turns, count);
+		if (result.outcome == RULESET_UNDECIDED)
+			return result;
+		if (!open_reason) {
+			first = result;
+			open_reason = evaluation.open_reason;
+		} else if (result.outcome != first.outcome ||
+			   result.proxy_port != first.proxy_port) {
+			evaluation.reason = open_reason;
 			return result_of(&evaluation, RULESET_UNDECIDED);
-	}
-	return result_of(&evaluation, evaluation.proxied ? RULESET_PROXIED : RULESET_PASSED);
+		}
+	} while (choose_next(&choices, evaluation.choice_count));
+	return first;
 }

@@ -35,6 +35,13 @@ struct evaluation {
 	bool proxied;
 	uint16_t proxy_port;
 	const char *reason; /* why nothing can be said */
+
+	/* Questions that the packet's class leaves open, and how they are answered this time; see
+	 * evaluation_either(). */
+	uint32_t choices;
+	unsigned choice_count;
+	const char *open_reason; /* of the first of them */
+	bool written;		 /* a rule has written into the packet */
 };
 
 /* What one expression leads to. */
@@ -53,12 +60,31 @@ static inline enum evaluation_step evaluation_undecided(struct evaluation *evalu
 	return EVALUATION_UNDECIDED;
 }
 
+/* So many open questions of one packet are answered both ways; more, and nothing is said. */
+#define EVALUATION_CHOICES_MAX 5
+
+/* A question that the class leaves open: this time it is answered by the next of the choices. If the
+ * packet comes to the same end whichever way they are answered, that end is certain. */
+static inline enum evaluation_step evaluation_either(struct evaluation *evaluation,
+						     const char *reason)
+{
+	if (evaluation->choice_count == EVALUATION_CHOICES_MAX)
+		return evaluation_undecided(evaluation, reason);
+	if (evaluation->choice_count == 0)
+		evaluation->open_reason = reason;
+	return evaluation->choices >> evaluation->choice_count++ & 1 ? EVALUATION_NEXT
+								      : EVALUATION_BREAK;
+}
+
 /* Prepare what rules can read of @evaluation->packet. */
 void fields_prepare(struct evaluation *evaluation);
 enum evaluation_step fields_meta(struct evaluation *evaluation,
 				 const struct ruleset_expression *expression);
 enum evaluation_step fields_payload(struct evaluation *evaluation,
 				    const struct ruleset_expression *expression);
+/* A rule writes into the packet: what was there is no longer known. */
+enum evaluation_step fields_write(struct evaluation *evaluation,
+				  const struct ruleset_expression *expression);
 enum evaluation_step fields_socket(struct evaluation *evaluation,
 				   const struct ruleset_expression *expression);
 

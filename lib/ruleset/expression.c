@@ -15,12 +15,20 @@ static enum evaluation_step bad_registers(struct evaluation *evaluation)
 
 static enum evaluation_step open_bits(struct evaluation *evaluation)
 {
-	return evaluation_undecided(evaluation, "depends on what packets do not determine");
+	return evaluation_either(evaluation, "depends on what packets do not determine");
 }
 
 static enum evaluation_step applies(bool matched)
 {
 	return matched ? EVALUATION_NEXT : EVALUATION_BREAK;
+}
+
+static bool is_zero(const struct ruleset_value *value)
+{
+	for (size_t i = 0; i < value->len; i++)
+		if (value->bytes[i])
+			return false;
+	return true;
 }
 
 static enum evaluation_step run_compare(struct evaluation *evaluation,
@@ -35,6 +43,9 @@ static enum evaluation_step run_compare(struct evaluation *evaluation,
 	if (!registers_view(&evaluation->registers, e->compare.reg, value->len, &data, &known))
 		return bad_registers(evaluation);
 	order = registers_compare(data, known, value->bytes, value->len);
+	/* Whatever is there, it is not below zero. */
+	if (is_zero(value) && (how == RULESET_LESS || how == RULESET_GREATER_EQUAL))
+		return applies(how == RULESET_GREATER_EQUAL);
 	less = order == REGISTERS_LESS;
 	equal = order == REGISTERS_EQUAL;
 	if (order == REGISTERS_OPEN ||
@@ -140,11 +151,19 @@ static enum evaluation_step run_lookup(struct evaluation *evaluation,
 		return bad_registers(evaluation);
 	if (set->dynamic) {
 		/* Dynamic sets remember what was sent, so that its answer is let in. */
-		if (e->lookup.map || evaluation->packet->path != PACKET_INPUT)
+		if (e->lookup.map)
 			return evaluation_undecided(evaluation, "what a dynamic set holds");
+		if (evaluation->packet->path != PACKET_INPUT &&
+		    ruleset_is_filled(evaluation->table, set))
+			return evaluation_either(evaluation, "what a dynamic set holds");
+		if (evaluation->packet->path != PACKET_INPUT)
+			return applies(e->lookup.inverted);
 		return applies(evaluation->packet->expected != e->lookup.inverted);
 	}
 	answer = search_set(set, key, known, &element);
+	/* Of a map it is not known either where it would lead. */
+	if (answer == SEARCH_UNKNOWN && e->lookup.map)
+		return evaluation_undecided(evaluation, "depends on what packets do not determine");
 	if (answer == SEARCH_UNKNOWN)
 		return open_bits(evaluation);
 	if (e->lookup.map && answer == SEARCH_FOUND)
@@ -306,7 +325,7 @@ static enum evaluation_step run_foreign(struct evaluation *evaluation,
 	case RULESET_OBJECT:
 		return run_object(evaluation, e);
 	case RULESET_PAYLOAD_SET:
-		return evaluation_undecided(evaluation, "the packet is written to");
+		return fields_write(evaluation, e);
 	case RULESET_CONNECTION:
 	case RULESET_CONNECTION_SET:
 		return evaluation_undecided(evaluation, "depends on the connection");

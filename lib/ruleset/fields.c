@@ -155,7 +155,15 @@ static enum evaluation_step load_device(struct evaluation *evaluation, uint32_t 
 	return store(evaluation, reg, name, NULL, sizeof(name));
 }
 
-static enum evaluation_step load_skuid(struct evaluation *evaluation, uint8_t reg)
+/* A number that the class does not determine. */
+static enum evaluation_step store_open(struct evaluation *evaluation, uint8_t reg)
+{
+	static const uint8_t nothing[4];
+
+	return store(evaluation, reg, nothing, nothing, sizeof(nothing));
+}
+
+static enum evaluation_step load_owner(struct evaluation *evaluation, uint32_t key, uint8_t reg)
 {
 	const struct packet *packet = evaluation->packet;
 
@@ -167,7 +175,8 @@ static enum evaluation_step load_skuid(struct evaluation *evaluation, uint8_t re
 		return evaluation_undecided(evaluation, "a proxy's user is asked on input");
 	if (arrives(evaluation->hook) || !packet->owned)
 		return EVALUATION_BREAK;
-	return store_u32(evaluation, reg, packet->uid);
+	return key == NFT_META_SKUID ? store_u32(evaluation, reg, packet->uid)
+				     : store_open(evaluation, reg);
 }
 
 /* Has the packet a route? The loopback device hands it on with the packet. */
@@ -211,11 +220,18 @@ enum evaluation_step fields_meta(struct evaluation *evaluation,
 	case NFT_META_OIFTYPE:
 		return load_device(evaluation, expression->meta.key, reg);
 	case NFT_META_SKUID:
-		return load_skuid(evaluation, reg);
-	case NFT_META_RTCLASSID:
-		return has_route(evaluation) ? store_u32(evaluation, reg, 0) : EVALUATION_BREAK;
+	case NFT_META_SKGID:
+	case NFT_META_CGROUP:
+		return load_owner(evaluation, expression->meta.key, reg);
+	case NFT_META_RTCLASSID: /* the administrator's realm, if there is a route */
+		return has_route(evaluation) ? store_open(evaluation, reg) : EVALUATION_BREAK;
+	case NFT_META_MARK:
+	case NFT_META_PRIORITY:
+	case NFT_META_LEN:
+	case NFT_META_CPU:
+		return store_open(evaluation, reg);
 	default:
-		/* Marks, sizes, groups, times: a packet's class says nothing about them. */
+		/* Other devices' properties, times: a packet's class says nothing about them. */
 		return evaluation_undecided(evaluation, "a meta key that packets do not determine");
 	}
 }
@@ -261,6 +277,38 @@ enum evaluation_step fields_payload(struct evaluation *evaluation,
 	if (offset > room || len > room - offset)
 		return evaluation_undecided(evaluation, "bytes that packets do not determine");
 	return store(evaluation, expression->payload.reg, data + offset, known + offset, len);
+}
+
+/* Where the kernel looks to tell what a packet is: its version, fragment offset, next protocol. */
+static bool tells_kind(const struct packet *packet, size_t at)
+{
+	return packet->ethertype == ETH_P_IP ? at == 0 || at == 6 || at == 7 || at == 9
+					     : at == 0 || at == 6;
+}
+
+enum evaluation_step fields_write(struct evaluation *evaluation,
+				  const struct ruleset_expression *expression)
+{
+	size_t offset = expression->payload_set.offset, len = expression->payload_set.len;
+	size_t start = 0, room = evaluation->bytes.len;
+
+	if (!is_ip(evaluation->packet) || expression->payload_set.base == RULESET_LINK)
+		return evaluation_undecided(evaluation, "the packet is written to");
+	if (expression->payload_set.base == RULESET_TRANSPORT) {
+		start = evaluation->bytes.transport_offset;
+		if (!evaluation->has_protocol || !start)
+			return EVALUATION_BREAK;
+	}
+	for (size_t i = 0; i < len; i++) {
+		size_t at = start + offset + i;
+
+		if (start == 0 && tells_kind(evaluation->packet, at))
+			return evaluation_undecided(evaluation, "the packet is written to");
+		if (at < room)
+			evaluation->known.data[at] = 0;
+	}
+	evaluation->written = true;
+	return EVALUATION_NEXT;
 }
 
 /* Protocols for which the kernel looks for a socket; of ICMP, only errors name one. */

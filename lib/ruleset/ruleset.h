@@ -339,6 +339,9 @@ const struct ruleset_chain *ruleset_find_chain(const struct ruleset_table *table
 					       const char *name);
 const struct ruleset_set *ruleset_find_set(const struct ruleset_table *table, const char *name);
 
+/* May a dynamic set hold anything? Not if it holds nothing and no rule of its table adds to it. */
+bool ruleset_is_filled(const struct ruleset_table *table, const struct ruleset_set *set);
+
 /*
  * Do two tables decide alike by construction: the same chains, hooks, rules, sets and elements?
  * Handles, counters, comments and what dynamic sets hold are left out. Both must be sorted.
@@ -382,7 +385,7 @@ struct ruleset_result {
  * at a hook: passed. `expected` of the packet stands for membership in dynamic sets, on INPUT.
  *
  * A verdict that would rest on what packets of a class do not share (a mark, a time to live, bytes
- * behind the headers) is UNDECIDED. A rejection's outcome is what its rule asks for; the kernel in
+ * behind the headers) is UNDECIDED; not one to which it makes no difference, which is tried. A rejection's outcome is what its rule asks for; the kernel in
  * fact answers neither resets nor ICMP errors nor broadcasts.
  */
 struct ruleset_result ruleset_evaluate(const struct ruleset *ruleset, const struct packet *packet);

@@ -158,3 +158,23 @@ enum search_answer search_set(const struct ruleset_set *set, const uint8_t *key,
 	}
 	return SEARCH_MISSING;
 }
+
+bool ruleset_is_filled(const struct ruleset_table *table, const struct ruleset_set *set)
+{
+	if (set->held > 0)
+		return true;
+	for (size_t c = 0; c < table->chain_count; c++) {
+		const struct ruleset_chain *chain = &table->chains[c];
+
+		for (size_t i = 0; i < chain->rule_count; i++)
+			for (size_t k = 0; k < chain->rules[i].count; k++) {
+				const struct ruleset_expression *e = &chain->rules[i].expressions[k];
+
+				if (e->kind == RULESET_UNKNOWN ||
+				    (e->kind == RULESET_DYNSET &&
+				     strcmp(e->dynset.set, set->name) == 0))
+					return true;
+			}
+	}
+	return false;
+}

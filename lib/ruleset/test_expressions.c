@@ -82,17 +82,52 @@ static void meta_owner(void **state)
 	CHECK(NOT, prerouting, &in, meta(NFT_META_SKUID, 0), is_u32(0));
 }
 
+/* The realm is the administrator's: nothing is known but that there is one, or none. */
 static void meta_route(void **state)
 {
 	struct packet frame = tcp_packet(PACKET_FRAME), in = tcp_packet(PACKET_INPUT);
+	expr any = compare(RULESET_GREATER_EQUAL, BYTES(0, 0, 0, 0));
 
-	CHECK(APPLIES, egress, &frame, meta(NFT_META_RTCLASSID, 0), is_u32(0));
+	CHECK(APPLIES, egress, &frame, meta(NFT_META_RTCLASSID, 0), any);
+	CHECK(UNSURE, egress, &frame, meta(NFT_META_RTCLASSID, 0), is_u32(0));
+	CHECK(NOT, egress, &frame, meta(NFT_META_RTCLASSID, 0),
+	      compare(RULESET_LESS, BYTES(0, 0, 0, 0)));
 	frame.routed = false;
-	CHECK(NOT, egress, &frame, meta(NFT_META_RTCLASSID, 0), is_u32(0));
-	CHECK(APPLIES, input, &in, meta(NFT_META_RTCLASSID, 0), is_u32(0));
-	CHECK(NOT, prerouting, &in, meta(NFT_META_RTCLASSID, 0), is_u32(0));
+	CHECK(NOT, egress, &frame, meta(NFT_META_RTCLASSID, 0), any);
+	CHECK(APPLIES, input, &in, meta(NFT_META_RTCLASSID, 0), any);
+	CHECK(NOT, prerouting, &in, meta(NFT_META_RTCLASSID, 0), any);
 	in.loopback = true;
-	CHECK(APPLIES, prerouting, &in, meta(NFT_META_RTCLASSID, 0), is_u32(0));
+	CHECK(APPLIES, prerouting, &in, meta(NFT_META_RTCLASSID, 0), any);
+}
+
+/* An open question that makes no difference is no doubt; one that does is. */
+static void open_questions_are_answered_both_ways(void **state)
+{
+	struct packet packet = tcp_packet(PACKET_OUTPUT);
+	expr one = meta(NFT_META_MARK, 0), five = is_u32(5);
+
+	/* The rule itself decides nothing: whoever passes it meets the same end. */
+	CHECK(NOT, output, &packet, one, five, is_u32(6), meta(NFT_META_SKUID, 0), is_u32(1001));
+	CHECK(UNSURE, output, &packet, one, five);
+	packet.owned = false;
+	CHECK(NOT, output, &packet, meta(NFT_META_SKGID, 0), five);
+}
+
+/* What a rule has written is no longer known, and a packet that was written to never simply passes. */
+static void writing_is_never_a_guess(void **state)
+{
+	struct packet packet = tcp_packet(PACKET_OUTPUT);
+	expr write = {.kind = RULESET_PAYLOAD_SET}, value = meta(NFT_META_NFPROTO, 0);
+
+	write.payload_set.base = RULESET_NETWORK;
+	write.payload_set.offset = 16;
+	write.payload_set.len = 1;
+	CHECK(APPLIES, output, &packet, value, write); /* dropped, whatever it has become */
+	CHECK(UNSURE, output, &packet, value, write, load(RULESET_NETWORK, 16, 1, 1), is_u32(1));
+	CHECK(UNSURE, output, &packet, value, write, meta(NFT_META_SKUID, 0), is_u32(1001));
+	write.payload_set.offset = 9; /* of another protocol from now on */
+	CHECK(UNSURE, output, &packet, value, write);
+	CHECK(UNSURE, output, &packet, value, write, meta(NFT_META_SKUID, 0), is_u32(1001));
 }
 
 /* A rule on a mark must not look harmless because the model's packets bear none. */
@@ -426,6 +461,8 @@ int main(void)
 	    cmocka_unit_test(meta_devices),
 	    cmocka_unit_test(meta_owner),
 	    cmocka_unit_test(meta_route),
+	    cmocka_unit_test(open_questions_are_answered_both_ways),
+	    cmocka_unit_test(writing_is_never_a_guess),
 	    cmocka_unit_test(meta_that_packets_do_not_determine),
 	    cmocka_unit_test(payload_of_the_network_header),
 	    cmocka_unit_test(payload_of_the_transport_header),

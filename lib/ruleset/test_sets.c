@@ -27,6 +27,9 @@ static void sets(struct ruleset_table *table)
 
 	set = new_set(table, "answers", 4);
 	set->dynamic = true;
+	set->held = 1;
+	set = new_set(table, "never", 4);
+	set->dynamic = true;
 
 	set = new_set(table, "verdicts", 8);
 	set->map = set->verdict_map = true;
@@ -168,6 +171,8 @@ static void dynamic_sets_hold_what_is_expected(void **state)
 	CHECK(NOT, input, &in, source, inverted);
 	/* What was sent before says nothing about what is sent now. */
 	CHECK(UNSURE, output, &out, source, lookup("answers"));
+	/* But what is empty, and stays so, holds nothing. */
+	CHECK(NOT, output, &out, source, lookup("never"));
 	CHECK(APPLIES, output, &out, source, update("answers"));
 	CHECK(UNSURE, output, &out, source, update("ports"));
 	CHECK(UNSURE, output, &out, update("answers"));

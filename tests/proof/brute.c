@@ -148,6 +148,9 @@ static int walk_owners(const struct walk *walk, struct packet packet)
 	for (size_t i = 0; r == 0 && i < (packet.owned ? uids->count : 1); i++) {
 		if (packet.owned)
 			memcpy(&packet.uid, uids->values[i], sizeof(packet.uid));
+		/* (uid_t)-1 is nobody's number: the kernel refuses it. */
+		if (packet.owned && packet.uid == UINT32_MAX)
+			continue;
 		r = ip ? walk_addresses(walk, packet) : emit(walk, &packet);
 	}
 	return r;
