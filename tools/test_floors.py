@@ -14,6 +14,7 @@ GOOD = {
     "lib/base/meson.build": "base = declare_dependency(link_with: static_library('base', 'buf.c'))\n",
     "lib/os/os.h": "#include <base/buf.h>\n",
     "lib/packet/packet.h": "#include <base/buf.h>\n",
+    "lib/diagram/diagram.h": "#include <base/buf.h>\n",
     "lib/policy/policy.h": "#include <packet/packet.h>\n",
     "lib/policy/meson.build": "policy = declare_dependency(dependencies: [base, packet])\n",
     "lib/ruleset/ruleset.h": "#include <packet/packet.h>\n",
@@ -21,6 +22,7 @@ GOOD = {
     "lib/nf/nf.h": "#include <ruleset/ruleset.h>\n#include <libmnl/libmnl.h>\n",
     "lib/nf/test_help.h": "#include <cmocka.h>\n",
     "lib/nf/test_nf.c": '#include <cmocka.h>\n#include "nf.h"\n',
+    "lib/proof/proof.h": "#include <diagram/diagram.h>\n#include <ruleset/ruleset.h>\n",
     "src/wall/wall.h": "#include <nf/nf.h>\n#include <policy/policy.h>\n",
     "src/watch/watch.h": "#include <policy/policy.h>\n",
     "tests/lab/probe.c": "#include <nf/nf.h>\n",
@@ -102,6 +104,6 @@ def test_print_goes_from_the_ground_up(tool: Tool, plant: Plant) -> None:
     result = tool("check-floors", "--root", plant(GOOD), "--print")
     assert result.returncode == 0
     rooms = [line.split()[1] for line in result.stdout.splitlines()]
-    assert rooms == ["lib/base", "lib/os", "lib/packet", "lib/policy", "lib/ruleset",
-                     "lib/torctl", "lib/nf",
+    assert rooms == ["lib/base", "lib/diagram", "lib/os", "lib/packet", "lib/policy",
+                     "lib/ruleset", "lib/torctl", "lib/nf", "lib/proof",
                      "src/wall", "src/watch", "bench", "tests", "tools"]

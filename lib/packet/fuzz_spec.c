@@ -19,13 +19,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	AUTO_BUF struct buf once = {.cap = 1024}, twice = {.cap = 1024};
-	AUTO_FREE char *text = strndup((const char *)data, size);
+	AUTO_FREE char *text = calloc(1, size + 1);
 	struct packet packet, again;
 	struct packet_bytes bytes;
 	int r;
 
 	if (!text)
 		return 0;
+	memcpy(text, data, size);
 	r = packet_spec_parse(text, &packet);
 	REQUIRE(r == 0 || r == -EINVAL);
 	if (r < 0)

@@ -175,13 +175,35 @@ static enum ruleset_outcome outcome_of(struct diagram_space *space,
 	return RULESET_UNDECIDED;
 }
 
+/* What the rules ask of their memory about one packet. */
+struct asking {
+	struct model *model;
+	diagram point;
+	bool forgotten; /* they asked for it, and nothing that they sent made them expect it */
+};
+
+static bool asks(const struct run *run, const struct run_memory *question, diagram *ret_packets,
+		 void *data)
+{
+	struct asking *asking = data;
+	diagram packets;
+
+	if (!answers_expected(run, question, &packets, asking->model))
+		return false;
+	if (diagram_and(run->space, asking->point, packets) == DIAGRAM_FALSE)
+		asking->forgotten = true;
+	*ret_packets = packets;
+	return true;
+}
+
 /* Run the rules once more, for this packet alone, to see which of them ends it. */
 static int follow(struct model *model, enum packet_path path, const uint64_t *values,
-		  struct proof_example *example)
+		  struct proof_example *example, bool *ret_forgotten)
 {
 	struct diagram_space *space = model->space;
 	struct run *old = model->runs[path], *run = calloc(1, sizeof(*run));
-	diagram point = point_of(space, values);
+	struct asking asking = {.model = model, .point = point_of(space, values)};
+	diagram point = asking.point;
 	struct judgement judgement;
 	int r;
 
@@ -191,8 +213,8 @@ static int follow(struct model *model, enum packet_path path, const uint64_t *va
 	/* The same unknowns, so that their values fit. */
 	memcpy(run->free, old->free, sizeof(run->free));
 	run->free_count = old->free_count;
-	run->is_expected = old->is_expected;
-	run->expected_data = model; /* not where it was made */
+	run->is_expected = old->is_expected ? asks : NULL;
+	run->expected_data = &asking;
 	run->point = point;
 	r = run_all(run, &judgement);
 	example->kernel = (struct ruleset_result){
@@ -208,11 +230,12 @@ static int follow(struct model *model, enum packet_path path, const uint64_t *va
 					 point) != DIAGRAM_FALSE;
 	run_done(run);
 	free(run);
+	*ret_forgotten = asking.forgotten;
 	return r;
 }
 
 /* Policy and rules may do the same with a packet and still differ: in what is expected as its answer. */
-static void tell_memory(const struct proof_example *example, struct buf *out)
+static void tell_memory(const struct proof_example *example, bool forgotten, struct buf *out)
 {
 	bool passes = example->kernel.outcome == RULESET_PASSED ||
 		      example->kernel.outcome == RULESET_PROXIED;
@@ -223,7 +246,7 @@ static void tell_memory(const struct proof_example *example, struct buf *out)
 	if (example->packet.path == PACKET_OUTPUT && policy_allows(&example->policy) == passes)
 		words = passes ? "its answer is not expected by the rules"
 			       : "its answer is expected by the rules";
-	else if (example->packet.path == PACKET_INPUT && example->packet.expected && !passes)
+	else if (forgotten && !passes)
 		words = "no rule remembers what it answers";
 	if (words)
 		buf_printf(out, "%s%s", out->len ? ", " : "", words);
@@ -235,6 +258,7 @@ int example_find(struct model *model, const struct policy *policy, enum packet_p
 	struct diagram_space *space = model->space;
 	uint64_t values[WORDS] = {0}, marks[WORDS] = {0};
 	struct proof_example *example = &result->example;
+	bool forgotten = false;
 	int r;
 
 	packets = prefer(space, packets, model->present);
@@ -270,8 +294,8 @@ int example_find(struct model *model, const struct policy *policy, enum packet_p
 	tell_unshown(space, packets, values, marks, &example->packet, &example->circumstances);
 	if (policy)
 		example->policy = policy_evaluate(policy, &example->packet);
-	r = follow(model, path, values, example);
+	r = follow(model, path, values, example, &forgotten);
 	if (r == 0 && (result->fault == PROOF_LEAK || result->fault == PROOF_BLOCKS))
-		tell_memory(example, &example->circumstances);
+		tell_memory(example, forgotten, &example->circumstances);
 	return r == 0 ? buf_finish(&example->circumstances) : r;
 }

@@ -202,7 +202,8 @@ static void what_is_left_open(void **state)
 	CHECK(UNSURE, output, &packet, word(0), TRANSLATE(true, RULESET_IPV4, 0, -1, -1, -1, 0));
 	CHECK(UNSURE, output, &packet, REDIRECT(-1, -1, 0));
 	CHECK(UNSURE, output, &packet, MASQUERADE(-1, -1, 0));
-	CHECK(UNSURE, output, &packet, word(0), WRITE(RULESET_NETWORK, 16, 4, 0, 1, 10, 0));
+	/* Its protocol: no longer the packet that the class speaks of. */
+	CHECK(UNSURE, output, &packet, word(0), WRITE(RULESET_NETWORK, 9, 1, 0, 1, 10, 0));
 }
 
 /* A chain of type route sends the packet elsewhere if its mark changed. */

@@ -15,6 +15,8 @@ from . import dns, names
 from .frames import checksum
 
 SECONDS = 20.0
+# Tor itself gives a request up after two minutes and says why (SocksTimeout).
+THROUGH_TOR_SECONDS = 150.0
 _SOCKS_ERRORS = {
     1: "general failure", 2: "not allowed", 3: "network unreachable", 4: "host unreachable",
     5: "connection refused", 6: "TTL expired", 7: "command not supported",
@@ -37,7 +39,7 @@ def socks_get(
     path: str = "/",
     socks_port: int = names.TOR_SOCKS_PORT,
     credentials: tuple[str, str] | None = None,
-    timeout: float = SECONDS,
+    timeout: float = THROUGH_TOR_SECONDS,
 ) -> str:
     """The body, through Tor; the name is resolved there."""
     with socket.create_connection(("127.0.0.1", socks_port), timeout=timeout) as connection:

@@ -239,7 +239,8 @@ class TorNetwork:
 
     def _answers(self, name: str, start: str) -> bool:
         try:
-            return self._lab.host.call(client.socks_get, name).startswith(start)
+            return self._lab.host.call(client.socks_get, name,
+                                       timeout=client.SECONDS).startswith(start)
         except OSError:
             return False
 

@@ -260,7 +260,8 @@ class Guest:
         deadline, last = time.monotonic() + seconds, "it was not tried"
         while time.monotonic() < deadline:
             try:
-                page = self.call(client.socks_get, names.WEB_NAME, user=names.AMNESIA)
+                page = self.call(client.socks_get, names.WEB_NAME, user=names.AMNESIA,
+                                 timeout=client.SECONDS)
                 if page.startswith(names.WEB_BODY_START):
                     return
                 last = f"an unexpected page: {page[:80]!r}"
