@@ -103,9 +103,6 @@ MUST_CHECK int nf_dump(struct nf_socket *socket, enum ruleset_family family, con
 /* The ruleset is incomplete. What is told first is kept, in words fit for a terminal. */
 void nf_missing(struct ruleset *ruleset, const char *format, ...) PRINTF(2, 3);
 
-/* "inet", "ip" and so on. */
-const char *nf_family_text(uint32_t family);
-
 /* Send one request and hand every answering message to @visit (a dump's, or one) until DONE or an
  * acknowledgement. The sequence number is set here. 0, -errno of the kernel, -EINTR if the dump was
  * torn by a change, -ETIMEDOUT, -ENOBUFS, -EBADMSG, or what @visit returned. */

@@ -86,7 +86,7 @@ static int table_new(struct nf_decoder *decoder, uint8_t family,
 						 BIT(NFTA_TABLE_PAD) | BIT(NFTA_TABLE_USERDATA) |
 						 BIT(NFTA_TABLE_OWNER)))
 		nf_missing(decoder->ruleset, "an unknown property of table %s %s",
-			   nf_family_text(family), name);
+			   ruleset_family_name((enum ruleset_family)family), name);
 	return flags.data ? nf_read_u32(flags, &table->flags) : 0;
 }
 
@@ -132,7 +132,7 @@ int nf_decode_name(struct nf_decoder *decoder, const struct ruleset_table *table
 
 	if (r == -EOPNOTSUPP)
 		nf_missing(decoder->ruleset, "a %s whose name is empty or too long in table %s %s",
-			   kind, nf_family_text(table->family), table->name);
+			   kind, ruleset_family_name(table->family), table->name);
 	return r == -EOPNOTSUPP ? 0 : r < 0 ? r : 1;
 }
 
@@ -173,7 +173,7 @@ static int other_new(struct nf_decoder *decoder, uint8_t family, bool flowtable,
 		return -EBADMSG;
 	nf_missing(decoder->ruleset, "the %s %.*s of table %s %s",
 		   flowtable ? "flowtable" : object_text(type), RULESET_NAME_MAX, own,
-		   nf_family_text(family), name);
+		   ruleset_family_name((enum ruleset_family)family), name);
 	return 0;
 }
 

@@ -13,7 +13,7 @@ static void chain_missing(struct nf_decoder *decoder, const struct ruleset_table
 			  const struct ruleset_chain *chain, const char *what)
 {
 	nf_missing(decoder->ruleset, "%s of chain %s in table %s %s", what, chain->name,
-		   nf_family_text(table->family), table->name);
+		   ruleset_family_name(table->family), table->name);
 }
 
 /* Devices that a base chain is bound to. A prefix with letters in it ("eth*") has no place in the

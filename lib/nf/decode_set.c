@@ -24,7 +24,7 @@ static void set_missing(struct nf_decoder *decoder, const struct ruleset_table *
 			const struct ruleset_set *set, const char *what)
 {
 	nf_missing(decoder->ruleset, "%s in %s %s of table %s %s", what, set->map ? "map" : "set",
-		   set->name, nf_family_text(table->family), table->name);
+		   set->name, ruleset_family_name(table->family), table->name);
 }
 
 int nf_decode_set(struct nf_decoder *decoder, uint8_t family,

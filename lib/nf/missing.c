@@ -21,22 +21,3 @@ void nf_missing(struct ruleset *ruleset, const char *format, ...)
 			*c = '?';
 }
 
-const char *nf_family_text(uint32_t family)
-{
-	switch (family) {
-	case RULESET_INET:
-		return "inet";
-	case RULESET_IPV4:
-		return "ip";
-	case RULESET_ARP:
-		return "arp";
-	case RULESET_NETDEV:
-		return "netdev";
-	case RULESET_BRIDGE:
-		return "bridge";
-	case RULESET_IPV6:
-		return "ip6";
-	default:
-		return "unknown";
-	}
-}

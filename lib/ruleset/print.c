@@ -9,25 +9,6 @@
 
 #define LINE_MAX 96 /* columns, tabs counted as eight */
 
-static const char *family_text(enum ruleset_family family)
-{
-	switch (family) {
-	case RULESET_INET:
-		return "inet";
-	case RULESET_IPV4:
-		return "ip";
-	case RULESET_IPV6:
-		return "ip6";
-	case RULESET_ARP:
-		return "arp";
-	case RULESET_NETDEV:
-		return "netdev";
-	case RULESET_BRIDGE:
-		return "bridge";
-	}
-	return "/* unknown family */";
-}
-
 static const char *hook_text(enum ruleset_family family, uint32_t hook)
 {
 	static const char *const inet[] = {
@@ -217,7 +198,7 @@ static void print_set(const struct ruleset_table *table, const struct ruleset_se
 
 static void print_table(const struct ruleset_table *table, struct buf *out)
 {
-	buf_printf(out, "table %s %s {\n", family_text(table->family), table->name);
+	buf_printf(out, "table %s %s {\n", ruleset_family_name(table->family), table->name);
 	if (table->flags & NFT_TABLE_F_DORMANT)
 		buf_puts(out, "\tflags dormant\n\n");
 	if (table->flags & ~(uint32_t)NFT_TABLE_F_DORMANT)

@@ -83,6 +83,25 @@ struct ruleset *ruleset_free(struct ruleset *ruleset)
 	return NULL;
 }
 
+const char *ruleset_family_name(enum ruleset_family family)
+{
+	switch (family) {
+	case RULESET_INET:
+		return "inet";
+	case RULESET_IPV4:
+		return "ip";
+	case RULESET_IPV6:
+		return "ip6";
+	case RULESET_ARP:
+		return "arp";
+	case RULESET_NETDEV:
+		return "netdev";
+	case RULESET_BRIDGE:
+		return "bridge";
+	}
+	return "unknown";
+}
+
 struct ruleset_table *ruleset_add_table(struct ruleset *ruleset, enum ruleset_family family,
 					const char *name)
 {

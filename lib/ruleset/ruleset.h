@@ -339,6 +339,10 @@ const struct ruleset_chain *ruleset_find_chain(const struct ruleset_table *table
 					       const char *name);
 const struct ruleset_set *ruleset_find_set(const struct ruleset_table *table, const char *name);
 
+/* nft's word for a family: "inet", "ip" and so on. "unknown" for any other number, which nft
+ * refuses. Static. */
+const char *ruleset_family_name(enum ruleset_family family);
+
 /* May a dynamic set hold anything? Not if it holds nothing and no rule of its table adds to it. */
 bool ruleset_is_filled(const struct ruleset_table *table, const struct ruleset_set *set);
 

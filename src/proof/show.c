@@ -106,25 +106,6 @@ static const char *outcome_text(const struct proof_example *example)
 	return "not known";
 }
 
-static const char *family_text(enum ruleset_family family)
-{
-	switch (family) {
-	case RULESET_INET:
-		return "inet";
-	case RULESET_IPV4:
-		return "ip";
-	case RULESET_ARP:
-		return "arp";
-	case RULESET_NETDEV:
-		return "netdev";
-	case RULESET_BRIDGE:
-		return "bridge";
-	case RULESET_IPV6:
-		return "ip6";
-	}
-	return "unknown";
-}
-
 /* Which rule decides: its place as people count, and what it says for people. */
 static void print_rule(const struct ruleset_result *kernel, struct buf *out)
 {
@@ -132,7 +113,7 @@ static void print_rule(const struct ruleset_result *kernel, struct buf *out)
 		buf_puts(out, "no rule: nothing is asked");
 		return;
 	}
-	buf_printf(out, "table %s %s, chain %s, ", family_text(kernel->table->family),
+	buf_printf(out, "table %s %s, chain %s, ", ruleset_family_name(kernel->table->family),
 		   kernel->table->name, kernel->chain->name);
 	if (!kernel->rule) {
 		buf_puts(out, "its policy");

@@ -243,7 +243,7 @@ void mutate_foreign(struct mutate *m)
 	for (size_t h = 0; h < ARRAY_SIZE(hooks); h++) {
 		for (size_t p = 0; p < ARRAY_SIZE(priorities); p++) {
 			snprintf(m->at, sizeof(m->at), "added table %s at %s, priority %d",
-				 mutate_family(hooks[h].family), hooks[h].name, priorities[p]);
+				 ruleset_family_name(hooks[h].family), hooks[h].name, priorities[p]);
 			for (unsigned deed = 0; deed < DEEDS && !m->end; deed++)
 				if (is_legal(&hooks[h], (enum deed)deed))
 					add_table(m, &hooks[h], priorities[p], (enum deed)deed);

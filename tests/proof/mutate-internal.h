@@ -36,9 +36,6 @@ struct ruleset_chain *mutate_chain(const struct mutate *m, struct ruleset *copy)
 struct ruleset_rule *mutate_rule(const struct mutate *m, struct ruleset *copy);
 struct ruleset_set *mutate_set(const struct mutate *m, struct ruleset *copy);
 
-/* "inet", "netdev"... */
-const char *mutate_family(enum ruleset_family family);
-
 /*
  * The @number-th (from 0) change of @len bytes from @at of a value: one more and one less (by both
  * orders of bytes), each byte zero and, with @bits, each bit flipped. No change comes twice. False

@@ -90,25 +90,6 @@ struct ruleset_set *mutate_set(const struct mutate *m, struct ruleset *copy)
 	return &copy->tables[m->t].sets[m->s];
 }
 
-const char *mutate_family(enum ruleset_family family)
-{
-	switch (family) {
-	case RULESET_INET:
-		return "inet";
-	case RULESET_IPV4:
-		return "ip";
-	case RULESET_IPV6:
-		return "ip6";
-	case RULESET_ARP:
-		return "arp";
-	case RULESET_NETDEV:
-		return "netdev";
-	case RULESET_BRIDGE:
-		return "bridge";
-	}
-	return "unknown";
-}
-
 /* ---- base chains ---- */
 
 static void change_hooks(struct mutate *m)
@@ -295,7 +276,7 @@ static void change_chain(struct mutate *m)
 	for (m->r = 0; m->r < m->chain->rule_count; m->r++) {
 		m->rule = &m->chain->rules[m->r];
 		snprintf(m->at, sizeof(m->at), "table %s %s chain %s rule %zu",
-			 mutate_family(m->table->family), m->table->name, m->chain->name, m->r + 1);
+			 ruleset_family_name(m->table->family), m->table->name, m->chain->name, m->r + 1);
 		change_rule(m);
 	}
 	m->rule = NULL;
@@ -318,7 +299,7 @@ static void change_family(struct mutate *m)
 			return;
 		mutate_table(m, copy)->family = families[i];
 		mutate_end(m, copy, "table's family changed", "family %s",
-			   mutate_family(families[i]));
+			   ruleset_family_name(families[i]));
 	}
 }
 
@@ -339,14 +320,14 @@ static void change_table(struct mutate *m)
 	for (m->c = 0; m->c < m->table->chain_count; m->c++) {
 		m->chain = &m->table->chains[m->c];
 		snprintf(m->at, sizeof(m->at), "table %s %s chain %s",
-			 mutate_family(m->table->family), m->table->name, m->chain->name);
+			 ruleset_family_name(m->table->family), m->table->name, m->chain->name);
 		change_chain(m);
 	}
 	m->chain = NULL;
 	for (m->s = 0; m->s < m->table->set_count; m->s++) {
 		m->set = &m->table->sets[m->s];
 		snprintf(m->at, sizeof(m->at), "table %s %s set %s",
-			 mutate_family(m->table->family), m->table->name, m->set->name);
+			 ruleset_family_name(m->table->family), m->table->name, m->set->name);
 		mutate_elements(m);
 	}
 	m->set = NULL;
@@ -358,7 +339,7 @@ int mutate_each(const struct ruleset *ruleset, mutate_visit *visit, void *data)
 
 	for (m.t = 0; m.t < ruleset->table_count && !m.end; m.t++) {
 		m.table = &ruleset->tables[m.t];
-		snprintf(m.at, sizeof(m.at), "table %s %s", mutate_family(m.table->family),
+		snprintf(m.at, sizeof(m.at), "table %s %s", ruleset_family_name(m.table->family),
 			 m.table->name);
 		change_table(&m);
 	}
