@@ -179,7 +179,7 @@ static enum ruleset_outcome outcome_of(struct diagram_space *space,
 struct asking {
 	struct model *model;
 	diagram point;
-	bool forgotten; /* they asked for it, and nothing that they sent made them expect it */
+	bool remembered; /* what they sent made them expect it */
 };
 
 static bool asks(const struct run *run, const struct run_memory *question, diagram *ret_packets,
@@ -190,10 +190,18 @@ static bool asks(const struct run *run, const struct run_memory *question, diagr
 
 	if (!answers_expected(run, question, &packets, asking->model))
 		return false;
-	if (diagram_and(run->space, asking->point, packets) == DIAGRAM_FALSE)
-		asking->forgotten = true;
+	if (diagram_and(run->space, asking->point, packets) != DIAGRAM_FALSE)
+		asking->remembered = true;
 	*ret_packets = packets;
 	return true;
+}
+
+static bool was_asked(const struct run *run, diagram point)
+{
+	for (size_t i = 0; i < run->question_count; i++)
+		if (diagram_and(run->space, run->questions[i].packets, point) != DIAGRAM_FALSE)
+			return true;
+	return false;
 }
 
 /* Run the rules once more, for this packet alone, to see which of them ends it. */
@@ -228,9 +236,9 @@ static int follow(struct model *model, enum packet_path path, const uint64_t *va
 		example->kernel.proxy_port = 0;
 	example->rewritten = diagram_and(space, model->judgements[path].outcomes[JUDGEMENT_REWRITTEN],
 					 point) != DIAGRAM_FALSE;
+	*ret_forgotten = !asking.remembered && was_asked(run, point);
 	run_done(run);
 	free(run);
-	*ret_forgotten = asking.forgotten;
 	return r;
 }
 
