@@ -23,6 +23,7 @@ struct walk {
 	brute_visit *visit;
 	void *data;
 	const char *opaque; /* see struct brute_asked */
+	struct brute_expected expected;
 	/* Of the scene: */
 	struct brute_values fields[BRUTE_FIELDS];
 };
@@ -34,13 +35,73 @@ static uint16_t number16(const uint8_t *bytes)
 
 /* ---- the packets of one scene ---- */
 
-static bool may_be_expected(const struct packet *packet)
+/* Can anybody answer what is sent there? Not a group, everybody, nobody, this host. */
+static bool is_one_host(uint32_t address)
+{
+	uint32_t network = address >> 24;
+
+	return network >= 1 && network < 224 && network != 127;
+}
+
+static void note_question(const struct policy *policy, struct packet packet, uint32_t destination,
+			  struct brute_expected *expected)
+{
+	struct policy_verdict verdict;
+
+	packet.destination = packet_address4(destination);
+	verdict = policy_evaluate(policy, &packet);
+	if (verdict.action != POLICY_ACCEPT || !is_one_host(destination))
+		return;
+	if (packet.protocol == IPPROTO_UDP)
+		expected->udp = true;
+	else
+		expected->echo = true;
+}
+
+struct asked {
+	const struct policy *policy;
+	struct brute_expected expected;
+};
+
+/* A class has the first address of its range, or another of it: the first from there on to which one
+ * host can listen counts, too. */
+static int visit_question(const struct packet *packet, void *data)
+{
+	struct asked *asked = data;
+	uint32_t destination = packet_address_to4(&packet->destination);
+
+	if (packet->path != PACKET_OUTPUT || packet->loopback || packet->ethertype != ETH_P_IP)
+		return 0;
+	if (packet->protocol != IPPROTO_UDP &&
+	    (packet->protocol != IPPROTO_ICMP || packet->icmp_type != 8))
+		return 0;
+	note_question(asked->policy, *packet, destination, &asked->expected);
+	if (destination < 0x01000000)
+		note_question(asked->policy, *packet, 0x01000000, &asked->expected);
+	if (destination >> 24 == 127)
+		note_question(asked->policy, *packet, 0x80000000, &asked->expected);
+	return 0;
+}
+
+int brute_expected_of(const struct policy *policy, struct brute_expected *ret_expected)
+{
+	struct asked asked = {.policy = policy};
+	int r = policy_each_class(&policy, 1, visit_question, &asked);
+
+	if (r == 0)
+		*ret_expected = asked.expected;
+	return r;
+}
+
+bool brute_may_be_expected(const struct brute_expected *expected, const struct packet *packet)
 {
 	if (packet->fragment)
 		return false;
-	return packet->protocol == IPPROTO_UDP ||
-	       (packet->protocol == IPPROTO_ICMP && packet->icmp_type == 0) ||
-	       (packet->protocol == IPPROTO_ICMPV6 && packet->icmp_type == 129);
+	if (packet->protocol == IPPROTO_UDP)
+		return expected->udp;
+	return expected->echo &&
+	       ((packet->protocol == IPPROTO_ICMP && packet->icmp_type == 0) ||
+		(packet->protocol == IPPROTO_ICMPV6 && packet->icmp_type == 129));
 }
 
 static int emit(const struct walk *walk, const struct packet *packet)
@@ -53,7 +114,7 @@ static int emit(const struct walk *walk, const struct packet *packet)
 	for (unsigned i = 0; r == 0 && i < 8; i++) {
 		one.socket = (enum packet_socket)(i & 3);
 		one.expected = i & 4;
-		if (!one.expected || may_be_expected(packet))
+		if (!one.expected || brute_may_be_expected(&walk->expected, packet))
 			r = walk->visit(&one, walk->data);
 	}
 	return r;
@@ -330,7 +391,9 @@ static int each(const struct policy *policy, const struct ruleset *ruleset, brut
 	struct walk walk = {.policy = policy, .ruleset = ruleset, .visit = visit, .data = data};
 	int r;
 
-	r = prepare(&walk);
+	r = brute_expected_of(policy, &walk.expected);
+	if (r == 0)
+		r = prepare(&walk);
 	if (r == 0)
 		r = walk_all(&walk);
 	*ret_opaque = walk.opaque;

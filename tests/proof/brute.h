@@ -41,6 +41,15 @@ struct brute_result {
 MUST_CHECK int brute_compare(const struct policy *policy, const struct ruleset *ruleset,
 			     size_t packets_max, struct brute_result *ret_result);
 
+/* Answers of which kinds this host can expect: none of a kind that the policy lets it not ask for. */
+struct brute_expected {
+	bool udp, echo;
+};
+/* Returns 0 or -ENOMEM. */
+MUST_CHECK int brute_expected_of(const struct policy *policy, struct brute_expected *ret_expected);
+/* Can @packet, which arrives, be an expected answer? */
+bool brute_may_be_expected(const struct brute_expected *expected, const struct packet *packet);
+
 /* Every packet that is tried, once. @visit returns 0 to go on; what else it returns ends the walk
  * and is returned. Returns -ENOMEM, or -E2BIG if a field has too many kinds; or 0. */
 typedef int brute_visit(const struct packet *packet, void *data);

@@ -126,6 +126,7 @@ static void what_is_compiled_is_equal(void **state)
 struct walk {
 	const struct policy *policy;
 	const struct ruleset *ruleset;
+	struct brute_expected expected;
 	bool differs, undecided;
 };
 
@@ -135,6 +136,8 @@ static int look(const struct packet *packet, void *data)
 	struct policy_verdict policy = policy_evaluate(walk->policy, packet);
 	struct ruleset_result kernel = ruleset_evaluate(walk->ruleset, packet);
 
+	if (packet->expected && !brute_may_be_expected(&walk->expected, packet))
+		return 0;
 	if (kernel.outcome == RULESET_UNDECIDED)
 		walk->undecided = true;
 	else if (!brute_agrees(packet, &policy, &kernel))
@@ -146,9 +149,10 @@ static int look(const struct packet *packet, void *data)
 static void check_against_classes(const struct policy *policy, const struct ruleset *ruleset,
 				  const char *text, size_t counts[static 3])
 {
-	struct walk walk = {policy, ruleset, false, false};
+	struct walk walk = {.policy = policy, .ruleset = ruleset};
 	struct brute_result result = tried(policy, ruleset);
 
+	assert_int_equal(brute_expected_of(policy, &walk.expected), 0);
 	assert_true(policy_each_class(&policy, 1, look, &walk) >= 0);
 	if (walk.differs && result.answer != BRUTE_DIFFER)
 		fail_msg("a difference was not found: %s", text);
@@ -262,7 +266,8 @@ static void chance_finds_no_more(void **state)
 		check_against_classes(policy, ruleset, "a random table", counts);
 		if (tried(policy, ruleset).answer == BRUTE_DIFFER)
 			continue;
-		walk = (struct walk){policy, ruleset, false, false};
+		walk = (struct walk){.policy = policy, .ruleset = ruleset};
+		assert_int_equal(brute_expected_of(policy, &walk.expected), 0);
 		for (int i = 0; i < 3000; i++) {
 			const struct packet packet = some_packet(&random);
 
