@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,24 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from labkit import rules  # noqa: E402
 from labkit.lab import Lab  # noqa: E402
+
+
+# Each takes half a minute or more, and has a sister that every run of ./test keeps.
+_LONG = re.compile(
+    rf"test_netlink_fails_at_every_call\[(error:{errno.EINTR}|error:{errno.ENOMEM}|lost:.*)\]|"
+    rf"test_a_fault_at_every_call_leaves_what_was\[error:{errno.EPERM}\]|"
+    r"test_a_stranger_who_judges_is_found\[output\]|"
+    r"test_a_local_hole_shows_.*\[(refused in silence|own addresses are taken for the LAN)\]")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "long: left out by ./test, run by ./test lab and ./test full")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if _LONG.search(item.name):
+            item.add_marker(pytest.mark.long)
 
 
 def lab_name(suffix: str) -> str:

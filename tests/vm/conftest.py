@@ -38,8 +38,9 @@ def pytest_configure(config: pytest.Config) -> None:
 # Each of these starts a machine of its own, and has a sister that every run of ./test keeps.
 _LONG = re.compile(
     r"test_starts_from_other_disks|test_slow_medium|test_output_entry|\[usb\]$|test_poisoned_dhcp|"
+    r"test_starts\[bios-dvd\]|test_without_the_filters_unit_.*\[(killed|failing|masked)\]|"
     r"test_to_the_very_end\[(reboot|halt)\]|test_unknown_image_is_not_used\[no-superblock\]|"
-    r"test_damaged_image_never_reaches_a_shell\[(inodes|leaf-of-tree|blank-.*|no-initrd)\]|"
+    r"test_damaged_image_never_reaches_a_shell\[(inodes|.*leaf-of-tree|last-block|blank-.*|no-initrd)\]|"
     r"test_laboratory_layer_needs_its_word\[(nothing|other-words)\]")
 
 
