@@ -260,7 +260,7 @@ class Bench:
         for users in self.effort.users:
             rows += self.proof(f"{users} users with a grant", rulesets.users_policy(users), None)
         for networks in self.effort.networks:
-            rows += self.proof(f"a network of {networks} intervals",
+            rows += self.proof(f"grants to {networks} intervals",
                                rulesets.networks_policy(networks), None)
         return rows
 

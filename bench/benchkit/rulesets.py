@@ -23,6 +23,8 @@ NFT_USERS = {
     "NOBODY": "nobody",
 }
 
+INTERVALS_IN_A_LINE = 40  # a line has at most 1024 bytes
+
 
 def users() -> dict[str, int]:
     lines = PASSWD.read_text(encoding="utf-8").splitlines()
@@ -60,9 +62,13 @@ def users_policy(count: int) -> str:
 
 
 def networks_policy(count: int) -> str:
-    """The shipped policy, and a network of so many intervals that do not touch."""
-    parts = ", ".join(f"20.{2 * i // 256}.{2 * i % 256}.0/24" for i in range(count))
-    return policy(0) + f"network many = {parts}\nallow amnesia to many over tcp 443\n"
+    """The shipped policy, and grants to so many intervals that do not touch."""
+    parts = [f"20.{2 * i // 256}.{2 * i % 256}.0/24" for i in range(count)]
+    text = policy(0)
+    for first in range(0, count, INTERVALS_IN_A_LINE):
+        some = ", ".join(parts[first:first + INTERVALS_IN_A_LINE])
+        text += f"network many{first} = {some}\nallow amnesia to many{first} over tcp 443\n"
+    return text
 
 
 def peer(name: str, services: int = 0) -> str:
