@@ -20,4 +20,3 @@ void nf_missing(struct ruleset *ruleset, const char *format, ...)
 		if ((unsigned char)*c < ' ' || *c == 0x7f)
 			*c = '?';
 }
-

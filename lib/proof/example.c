@@ -254,7 +254,8 @@ static void tell_memory(const struct proof_example *example, bool forgotten, str
 	if (example->packet.path == PACKET_OUTPUT && policy_allows(&example->policy) == passes)
 		words = passes ? "its answer is not expected by the rules"
 			       : "its answer is expected by the rules";
-	else if (forgotten && !passes)
+	else if (example->packet.path == PACKET_INPUT && example->packet.expected && forgotten &&
+		 !passes)
 		words = "no rule remembers what it answers";
 	if (words)
 		buf_printf(out, "%s%s", out->len ? ", " : "", words);

@@ -41,7 +41,7 @@ struct brute_result {
 MUST_CHECK int brute_compare(const struct policy *policy, const struct ruleset *ruleset,
 			     size_t packets_max, struct brute_result *ret_result);
 
-/* Answers of which kinds this host can expect: none of a kind that the policy lets it not ask for. */
+/* Of which kinds answers can be expected: of those for which the policy lets somebody ask. */
 struct brute_expected {
 	bool udp, echo;
 };
