@@ -6,18 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <base/fuzz.h>
+
 #include "codec.h"
 #include "socket.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define REQUIRE(condition)                                                                         \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);            \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
 
 static void compare(const struct ruleset *a, const struct ruleset *b)
 {

@@ -13,16 +13,7 @@
 #include "surroundings_reading.h"
 
 #include <base/buf.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define REQUIRE(condition)                                                                         \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);            \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
+#include <base/fuzz.h>
 
 static const struct {
 	unsigned type;

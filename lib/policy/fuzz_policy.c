@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include <base/fuzz.h>
 
 /* Large enough for every policy that an input of the usual size can make. */
 #define PRINTED_MAX POLICY_FILE_MAX

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include <base/fuzz.h>
 
 #define TEXT_MAX (4u << 20)
 

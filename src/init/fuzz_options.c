@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <os/cmdline.h>
+#include <base/fuzz.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include <os/cmdline.h>
 
 static void require(bool condition)
 {

@@ -12,8 +12,7 @@
 #include <sys/stat.h>
 
 #include <base/cleanup.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include <base/fuzz.h>
 
 #define INPUT_MAX (8u << 20)
 

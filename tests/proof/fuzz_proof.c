@@ -7,25 +7,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <base/fuzz.h>
+
 #include <nf/codec.h>
 
 #include "judge.h"
-
-#define REQUIRE(condition)                                                                         \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);            \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
 
 #define TEXT                                                                                       \
 	"lethe-policy 1\ndefault drop\nipv6 blocked\n"                                              \
 	"network n = 198.51.100.0/24\nallow root to n over tcp 443\n"
 
 #define NODES_MAX ((size_t)1 << 20)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const struct policy *the_policy(void)
 {
