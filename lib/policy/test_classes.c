@@ -383,7 +383,9 @@ static void denial_never_widens(void **state)
 	struct test_random random = test_random_begin();
 	size_t compared = 0, narrower = 0, classes = 0;
 
-	while (compared < 60) {
+	/* Many a denial changes nothing (another statement denies the same): how many do is chance,
+	 * so enough of those that do are waited for, and a comparison that never sees one fails. */
+	while (narrower < 30) {
 		struct test_statements statements;
 		CLEAN struct policy *wide = NULL, *narrow = NULL;
 		struct comparison comparison;
@@ -405,10 +407,10 @@ static void denial_never_widens(void **state)
 		narrower += comparison.narrowed > 0;
 		classes += comparison.narrowed;
 		compared++;
+		assert_in_range(compared, 1, 2000);
 	}
 	print_message("# %zu denials, %zu of them seen, in %zu classes\n", compared, narrower,
 		      classes);
-	assert_true(narrower > compared / 2);
 }
 
 int main(void)

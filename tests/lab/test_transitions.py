@@ -137,7 +137,7 @@ def test_reloads(lab: Lab, policies: Policies, say: Say) -> None:
             last = next(turn)
             result = tr.wall(lab, "apply", "--quiet", str(policies[last]))
             assert result.returncode == 0, result.stderr
-            if count >= RELOADS and (count % 100 or blast.tally().total >= PACKETS):
+            if count >= RELOADS and count % 100 == 0 and blast.tally().total >= PACKETS:
                 break
         tally = blast.tally()
     say(f"{count:,} reloads: {tally}")
