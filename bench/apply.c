@@ -108,7 +108,7 @@ static void read_back(struct inside *inside, uint64_t run)
 {
 	AUTO_BUF struct buf difference = { .cap = 4096 };
 	struct start start = start_now();
-	int r = wall_compare(inside->nf, inside->ruleset, &difference);
+	int r = nf_held_verify(inside->nf, inside->ruleset, &difference);
 
 	sample("read-back", run, start);
 	if (r < 0)
@@ -121,11 +121,11 @@ static void install(struct inside *inside, uint64_t run)
 	AUTO_BUF struct buf difference = { .cap = 4096 };
 	struct diag diag = { 0 };
 	struct start start = start_now();
-	int r = wall_install(inside->nf, inside->ruleset, &diag, &difference);
+	int r = nf_install(inside->nf, inside->ruleset, 0, &diag, &difference);
 
 	sample("install", run, start);
 	if (r < 0)
-		fail(r, "wall_install: %s%s", diag.message, buf_text(&difference));
+		fail(r, "nf_install: %s%s", diag.message, buf_text(&difference));
 }
 
 static void settings_and_flows(struct inside *inside, uint64_t run)

@@ -54,6 +54,7 @@ static const struct {
 } kinds[] = {
     {NFT_MSG_NEWTABLE, "table", NFTA_TABLE_NAME, 0},
     {NFT_MSG_DELTABLE, "removal of table", NFTA_TABLE_NAME, 0},
+    {NF_DESTROY_TABLE, "removal of table", NFTA_TABLE_NAME, 0},
     {NFT_MSG_NEWCHAIN, "chain", NFTA_CHAIN_TABLE, NFTA_CHAIN_NAME},
     {NFT_MSG_NEWSET, "set", NFTA_SET_TABLE, NFTA_SET_NAME},
     {NFT_MSG_NEWSETELEM, "elements of set", NFTA_SET_ELEM_LIST_TABLE, NFTA_SET_ELEM_LIST_SET},

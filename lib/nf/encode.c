@@ -48,10 +48,17 @@ int nf_batch_end(struct nf_writer *writer)
 
 /* Deleting needs something to delete: create the table if it is not there. Without flags, so that
  * an existing one is left as it is until it goes. */
-static void table_remove_write(struct nf_writer *writer, const struct ruleset_table *table)
+static void table_remove_write(struct nf_writer *writer, const struct ruleset_table *table,
+			       bool destroy)
 {
 	if (!nf_name_valid(table->name, sizeof(table->name)))
 		nf_writer_fail(writer, -EINVAL);
+	if (destroy) {
+		begin(writer, table, NF_DESTROY_TABLE, 0);
+		nf_put_text(writer, NFTA_TABLE_NAME, table->name);
+		nf_message_end(writer);
+		return;
+	}
 	begin(writer, table, NFT_MSG_NEWTABLE, NLM_F_CREATE);
 	nf_put_text(writer, NFTA_TABLE_NAME, table->name);
 	nf_message_end(writer);
@@ -185,10 +192,10 @@ static void counters_write(struct nf_writer *writer, const struct ruleset_table 
 static void table_write(struct nf_writer *writer, const struct ruleset_table *table,
 			const struct nf_batch_options *options, uint32_t *set_id)
 {
-	table_remove_write(writer, table);
+	table_remove_write(writer, table, options->destroy);
 	begin(writer, table, NFT_MSG_NEWTABLE, NLM_F_CREATE);
 	nf_put_text(writer, NFTA_TABLE_NAME, table->name);
-	nf_put_u32(writer, NFTA_TABLE_FLAGS, table->flags);
+	nf_put_u32(writer, NFTA_TABLE_FLAGS, table->flags | options->table_flags);
 	nf_message_end(writer);
 	for (size_t i = 0; i < table->chain_count; i++)
 		chain_write(writer, table, &table->chains[i], options);
@@ -223,7 +230,7 @@ int nf_batch_build(const struct ruleset *ruleset, const struct nf_batch_options 
 	return nf_batch_end(&writer);
 }
 
-int nf_batch_remove(const struct ruleset *ruleset, struct buf *out)
+int nf_batch_remove(const struct ruleset *ruleset, bool destroy, struct buf *out)
 {
 	struct nf_writer writer = {.out = out};
 
@@ -231,6 +238,27 @@ int nf_batch_remove(const struct ruleset *ruleset, struct buf *out)
 		return -EINVAL;
 	nf_batch_begin(&writer);
 	for (size_t i = 0; i < ruleset->table_count; i++)
-		table_remove_write(&writer, &ruleset->tables[i]);
+		table_remove_write(&writer, &ruleset->tables[i], destroy);
+	return nf_batch_end(&writer);
+}
+
+int nf_batch_reflag(const struct ruleset *ruleset, uint32_t flags, struct buf *out)
+{
+	struct nf_writer writer = {.out = out};
+
+	if (ruleset->table_count == 0)
+		return -EINVAL;
+	nf_batch_begin(&writer);
+	for (size_t i = 0; i < ruleset->table_count; i++) {
+		const struct ruleset_table *table = &ruleset->tables[i];
+
+		if (!nf_name_valid(table->name, sizeof(table->name)))
+			return -EINVAL;
+		/* Without NLM_F_CREATE: a table that has gone is an error, not a new one. */
+		begin(&writer, table, NFT_MSG_NEWTABLE, 0);
+		nf_put_text(&writer, NFTA_TABLE_NAME, table->name);
+		nf_put_u32(&writer, NFTA_TABLE_FLAGS, flags);
+		nf_message_end(&writer);
+	}
 	return nf_batch_end(&writer);
 }

@@ -30,6 +30,11 @@ struct nf_batch_options {
 	bool device_prefix;
 	const char (*devices)[RULESET_DEVICE_MAX];
 	size_t device_count;
+	/* Flags for every table, beside those it has; see nf/held.h. */
+	uint32_t table_flags;
+	/* Let what was in the tables go by a message of newer kernels (6.3), which asks nothing of it:
+	 * the other way is refused where the old table has flags that outlive a process. */
+	bool destroy;
 };
 
 /*
@@ -44,8 +49,15 @@ struct nf_batch_options {
 MUST_CHECK int nf_batch_build(const struct ruleset *ruleset, const struct nf_batch_options *options,
 			      struct buf *out);
 
-/* The bytes that remove the tables of these names and families, if they exist. */
-MUST_CHECK int nf_batch_remove(const struct ruleset *ruleset, struct buf *out);
+/* The bytes that remove the tables of these names and families, if they exist. @destroy as above. */
+MUST_CHECK int nf_batch_remove(const struct ruleset *ruleset, bool destroy, struct buf *out);
+
+/* The bytes that give the tables of these names and families, which must exist, these flags. */
+MUST_CHECK int nf_batch_reflag(const struct ruleset *ruleset, uint32_t flags, struct buf *out);
+
+/* The flags of a table (NFT_TABLE_F_*). 0, -ENOENT, or -errno. */
+MUST_CHECK int nf_table_flags(struct nf_socket *socket, enum ruleset_family family,
+			      const char *name, uint32_t *ret_flags);
 
 /*
  * Send a batch and wait for every answer. All of it is done, or nothing. Returns 0, or -errno: the

@@ -54,6 +54,42 @@ int nf_generation(struct nf_socket *socket, uint32_t *ret_generation)
 	return 0;
 }
 
+/* ---- the flags of a table ---- */
+
+static int flags_visit(const struct nf_message *message, void *data)
+{
+	struct nf_attributes attributes;
+	struct nf_span bytes;
+	uint8_t family;
+	int r;
+
+	if (message->type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWTABLE))
+		return -EBADMSG;
+	r = nf_message_family(message, &family, &bytes);
+	r = r < 0 ? r : nf_attributes_read(bytes, &attributes);
+	return r < 0 ? r : nf_read_u32(attributes.at[NFTA_TABLE_FLAGS], data);
+}
+
+int nf_table_flags(struct nf_socket *socket, enum ruleset_family family, const char *name,
+		   uint32_t *ret_flags)
+{
+	AUTO_BUF struct buf request = {.cap = REQUEST_BYTES_MAX};
+	struct nf_writer writer = {.out = &request};
+	uint32_t flags = 0;
+	int r;
+
+	nf_message_begin(&writer, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETTABLE, NLM_F_ACK,
+			 (uint8_t)family, 0);
+	nf_put_text(&writer, NFTA_TABLE_NAME, name);
+	nf_message_end(&writer);
+	r = nf_writer_finish(&writer);
+	r = r < 0 ? r : nf_request(socket, &request, flags_visit, &flags);
+	if (r < 0)
+		return r;
+	*ret_flags = flags;
+	return 0;
+}
+
 /* ---- one dump after the other, all into one buffer ---- */
 
 static int dump_visit(const struct nf_message *message, void *data)

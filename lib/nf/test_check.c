@@ -136,7 +136,7 @@ static void test_refused_rulesets(void **state)
 	CLEANUP(ruleset_freep) struct ruleset *read = NULL;
 
 	assert_int_equal(nf_batch_build(empty, &test_prefix, &out), -EINVAL);
-	assert_int_equal(nf_batch_remove(empty, &out), -EINVAL);
+	assert_int_equal(nf_batch_remove(empty, false, &out), -EINVAL);
 	/* Every device, and no device: not a chain that lets everything pass. */
 	assert_int_equal(nf_batch_build(full, &none, &out), -EINVAL);
 	assert_int_equal(nf_batch_build(full, &test_prefix, &small), -E2BIG);
@@ -165,7 +165,7 @@ static void test_check_accepts(void **state)
 	CLEANUP(ruleset_freep) struct ruleset *full = sample_full("lo");
 
 	assert_int_equal(nf_batch_check(batch.data, batch.len, NAME), 0);
-	assert_int_equal(nf_batch_remove(full, &removal), 0);
+	assert_int_equal(nf_batch_remove(full, false, &removal), 0);
 	assert_int_equal(nf_batch_check(removal.data, removal.len, NAME), 0);
 }
 

@@ -151,7 +151,7 @@ static void test_remove(void **state)
 	assert_non_null(ruleset_add_table(other, RULESET_INET, "other"));
 	kernel_apply(socket, other, &kernel_by_name);
 	kernel_apply(socket, sample, &kernel_by_name);
-	assert_int_equal(nf_batch_remove(sample, &removal), 0);
+	assert_int_equal(nf_batch_remove(sample, false, &removal), 0);
 	kernel_send(socket, &removal);
 	kernel_require_held(socket, other);
 	/* Nothing to remove is no failure. */
@@ -172,7 +172,7 @@ static void test_owned_table(void **state)
 
 	sample->tables[0].flags = NFT_TABLE_F_OWNER | TABLE_PERSIST;
 	assert_int_equal(nf_batch_build(sample, &kernel_by_name, &batch), 0);
-	assert_int_equal(nf_batch_remove(sample, &removal), 0);
+	assert_int_equal(nf_batch_remove(sample, false, &removal), 0);
 	assert_int_equal(nf_open(&owner), 0);
 	r = nf_batch_send(owner, batch.data, batch.len, &diag);
 	if (r == -EOPNOTSUPP) {

@@ -20,6 +20,7 @@
 #define NF_NEST_MAX          8
 #define NF_DEVICE_NAME       1  /* NFTA_DEVICE_NAME */
 #define NF_DEVICE_PREFIX     2  /* NFTA_DEVICE_PREFIX, Linux 6.18; not in older headers */
+#define NF_DESTROY_TABLE    26 /* NFT_MSG_DESTROYTABLE, Linux 6.3 */
 #define NF_SET_TYPE          19 /* NFTA_SET_TYPE and NFTA_SET_COUNT: for people, newer kernels */
 #define NF_SET_COUNT         20
 #define NF_DATA_VERDICT_TYPE 0xffffff00u

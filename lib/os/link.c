@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
+#define LOOPBACK_INDEX 1 /* in every network namespace */
 #define ANSWER_SECONDS 10 /* the kernel answers at once; this only ends a wait for ever */
 
 static void nameindex_freep(struct if_nameindex **list)
@@ -87,4 +88,20 @@ int link_down(unsigned index)
 	    0)
 		return neg_errno();
 	return answer_await(fd);
+}
+
+int link_all_down(void)
+{
+	CLEANUP(nameindex_freep) struct if_nameindex *list = if_nameindex();
+	int result = 0;
+
+	if (!list)
+		return neg_errno();
+	for (const struct if_nameindex *at = list; at->if_index != 0; at++) {
+		int r = at->if_index == LOOPBACK_INDEX ? 0 : link_down(at->if_index);
+
+		if (r < 0 && r != -ENODEV && result == 0)
+			result = r;
+	}
+	return result;
 }

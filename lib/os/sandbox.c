@@ -2,6 +2,7 @@
 #include "sandbox.h"
 
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <linux/capability.h>
 #include <seccomp.h>
 #include <stdbool.h>
@@ -65,42 +66,82 @@ static scmp_filter_ctx filter_new(void)
 	return filter ? filter : seccomp_init(SCMP_ACT_KILL_THREAD);
 }
 
-int sandbox_netlink_only(void)
+/* All flags of clone(2) that make a namespace. */
+#define CLONE_NAMESPACES 0x7e020000u
+
+static int allow_splitting(scmp_filter_ctx filter)
 {
-	/* What glibc and the sanitizers' run times need for memory, time and output, and files. */
-	static const int calls[] = {
-		SCMP_SYS(read),		  SCMP_SYS(write),	    SCMP_SYS(writev),
-		SCMP_SYS(close),	  SCMP_SYS(fstat),	    SCMP_SYS(newfstatat),
-		SCMP_SYS(stat),		  SCMP_SYS(lseek),	    SCMP_SYS(openat),
-		SCMP_SYS(getdents64),	  SCMP_SYS(mmap),	    SCMP_SYS(munmap),
-		SCMP_SYS(mremap),	  SCMP_SYS(mprotect),	    SCMP_SYS(madvise),
-		SCMP_SYS(brk),		  SCMP_SYS(futex),	    SCMP_SYS(getrandom),
-		SCMP_SYS(clock_gettime),  SCMP_SYS(gettimeofday),   SCMP_SYS(getpid),
-		SCMP_SYS(gettid),	  SCMP_SYS(rt_sigaction),   SCMP_SYS(rt_sigprocmask),
-		SCMP_SYS(rt_sigreturn),	  SCMP_SYS(sigaltstack),    SCMP_SYS(exit),
-		SCMP_SYS(exit_group),	  SCMP_SYS(bind),	    SCMP_SYS(getsockname),
-		SCMP_SYS(sendto),	  SCMP_SYS(sendmsg),	    SCMP_SYS(recvfrom),
-		SCMP_SYS(recvmsg),	  SCMP_SYS(setsockopt),	    SCMP_SYS(getsockopt),
-		SCMP_SYS(poll),		  SCMP_SYS(ppoll),	    SCMP_SYS(flock),
-		SCMP_SYS(fcntl),	  SCMP_SYS(ioctl),	    SCMP_SYS(restart_syscall),
-		SCMP_SYS(sched_getaffinity), SCMP_SYS(prlimit64),   SCMP_SYS(openat2),
-		SCMP_SYS(sysinfo), /* qsort() of much */
-	};
+	static const int asking[] = { BPF_PROG_QUERY, BPF_OBJ_GET_INFO_BY_FD, BPF_LINK_GET_FD_BY_ID,
+				      BPF_LINK_GET_NEXT_ID };
+	int r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+				 SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_NAMESPACES, 0));
+
+	for (size_t i = 0; i < ARRAY_SIZE(asking) && r == 0; i++)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(bpf), 1,
+				     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)asking[i]));
+	return r;
+}
+
+/* One that allows these calls, and netlink sockets. @splits: it may split off a process, in the same
+ * namespaces, and ask which BPF programs there are. */
+static int filter_netlink(const int *calls, size_t count, const int *more, size_t more_count,
+			  bool splits)
+{
 	CLEANUP(filter_release) scmp_filter_ctx filter = filter_new();
-	int r;
+	int r = 0;
 
 	if (!filter)
 		return -ENOMEM;
-	for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
-		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
-		if (r < 0)
-			return r;
-	}
-	r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-			     SCMP_A0(SCMP_CMP_EQ, AF_NETLINK));
-	if (r < 0)
-		return r;
-	return seccomp_load(filter);
+	for (size_t i = 0; i < count + more_count && r == 0; i++)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW,
+				     i < count ? calls[i] : more[i - count], 0);
+	if (r == 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+				     SCMP_A0(SCMP_CMP_EQ, AF_NETLINK));
+	if (r == 0 && splits)
+		r = allow_splitting(filter);
+	return r < 0 ? r : seccomp_load(filter);
+}
+
+/* What glibc and the sanitizers' run times need for memory, time and output, and files. */
+static const int netlink_calls[] = {
+	SCMP_SYS(read),		  SCMP_SYS(write),	    SCMP_SYS(writev),
+	SCMP_SYS(close),	  SCMP_SYS(fstat),	    SCMP_SYS(newfstatat),
+	SCMP_SYS(stat),		  SCMP_SYS(lseek),	    SCMP_SYS(openat),
+	SCMP_SYS(getdents64),	  SCMP_SYS(mmap),	    SCMP_SYS(munmap),
+	SCMP_SYS(mremap),	  SCMP_SYS(mprotect),	    SCMP_SYS(madvise),
+	SCMP_SYS(brk),		  SCMP_SYS(futex),	    SCMP_SYS(getrandom),
+	SCMP_SYS(clock_gettime),  SCMP_SYS(gettimeofday),   SCMP_SYS(getpid),
+	SCMP_SYS(gettid),	  SCMP_SYS(rt_sigaction),   SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(rt_sigreturn),	  SCMP_SYS(sigaltstack),    SCMP_SYS(exit),
+	SCMP_SYS(exit_group),	  SCMP_SYS(bind),	    SCMP_SYS(getsockname),
+	SCMP_SYS(sendto),	  SCMP_SYS(sendmsg),	    SCMP_SYS(recvfrom),
+	SCMP_SYS(recvmsg),	  SCMP_SYS(setsockopt),	    SCMP_SYS(getsockopt),
+	SCMP_SYS(poll),		  SCMP_SYS(ppoll),	    SCMP_SYS(flock),
+	SCMP_SYS(fcntl),	  SCMP_SYS(ioctl),	    SCMP_SYS(restart_syscall),
+	SCMP_SYS(sched_getaffinity), SCMP_SYS(prlimit64),   SCMP_SYS(openat2),
+	SCMP_SYS(sysinfo), /* qsort() of much */
+};
+
+int sandbox_netlink_only(void)
+{
+	return filter_netlink(netlink_calls, ARRAY_SIZE(netlink_calls), NULL, 0, false);
+}
+
+int sandbox_resident(void)
+{
+	/* From pipe2 on for a process that is split off, which gives up all capabilities. */
+	static const int more[] = {
+		SCMP_SYS(accept4),    SCMP_SYS(pread64),	 SCMP_SYS(renameat),
+		SCMP_SYS(rename),     SCMP_SYS(unlinkat),	 SCMP_SYS(unlink),
+		SCMP_SYS(pipe2),      SCMP_SYS(wait4),		 SCMP_SYS(getppid),
+		SCMP_SYS(prctl),      SCMP_SYS(set_robust_list), SCMP_SYS(rseq),
+		SCMP_SYS(capset),     SCMP_SYS(capget),		 SCMP_SYS(readlink),
+		SCMP_SYS(readlinkat), SCMP_SYS(fstatfs),
+	};
+
+	return filter_netlink(netlink_calls, ARRAY_SIZE(netlink_calls), more, ARRAY_SIZE(more),
+			      true);
 }
 
 /* TCGETS2; the C library's headers lack the structure that its name needs. */

@@ -21,6 +21,14 @@ MUST_CHECK int sandbox_keep_no_capability(void);
 MUST_CHECK int sandbox_netlink_only(void);
 
 /*
+ * From here on only the system calls of a resident program that owns what its netlink sockets made:
+ * it talks netlink, takes connections at sockets that listen already, reads /proc/sys and writes its
+ * files in folders that it may open. It starts no program, but may split off a process that thinks for
+ * it. Any other call ends the process. No new privileges. Returns 0 or -errno.
+ */
+MUST_CHECK int sandbox_resident(void);
+
+/*
  * From here on only what a program needs that has opened all it will read: files and sockets that
  * are open are read and written, and nothing is opened, connected, started or traced. Opening a file
  * fails with EACCES, so that a library that would like its settings does without; any other call ends

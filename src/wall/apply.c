@@ -5,12 +5,11 @@
 #include "compile.h"
 
 #include <fcntl.h>
-#include <os/netns.h>
 #include <base/json.h>
 #include <string.h>
 #include <sys/stat.h>
 
-int wall_seal_now(struct nf_socket *nf, struct diag *diag)
+int wall_seal_now(const struct wall_options *options, struct nf_socket *nf, struct diag *diag)
 {
 	CLEANUP(ruleset_freep) struct ruleset *ruleset = NULL;
 	AUTO_BUF struct buf difference = { .cap = 4096 };
@@ -20,7 +19,7 @@ int wall_seal_now(struct nf_socket *nf, struct diag *diag)
 		diag_set(diag, NULL, 0, 0, "cannot make the rules that seal: %s", strerror(-r));
 		return r;
 	}
-	r = wall_install(nf, ruleset, diag, &difference);
+	r = wall_enforce(options, nf, ruleset, diag, &difference);
 	if (r == -ESTALE)
 		diag_set(diag, NULL, 0, 0, "the kernel holds something else than the seal: %s",
 			 buf_text(&difference));
@@ -40,21 +39,22 @@ static int after_mismatch(const struct wall_options *options, struct nf_socket *
 			  const char *difference)
 {
 	struct diag diag = { 0 }, seal_diag = { 0 };
-	int r = wall_seal_now(nf, &seal_diag);
+	int r = wall_seal_now(options, nf, &seal_diag);
 
 	diag_set(&diag, NULL, 0, 0, "what the kernel holds is not what was sent: %s", difference);
 	if (r == 0)
 		diag_hint(&diag, "the network is sealed; is another program changing the table '%s'?",
-			  WALL_TABLE);
+			  NF_TABLE);
 	else
 		diag_hint(&diag, "sealing failed too: %.200s", seal_diag.message);
 	wall_complain_diag(options, &diag);
 	return WALL_FAILED;
 }
 
-static int lock_and_open(int *ret_lock, struct nf_socket **ret_nf)
+static int lock_and_open(const struct wall_options *options, int *ret_lock,
+			 struct nf_socket **ret_nf)
 {
-	int r = netns_lock(ret_lock);
+	int r = wall_lock(options, 0, ret_lock);
 
 	if (r < 0) {
 		wall_complain(r, "cannot lock this network namespace");
@@ -133,13 +133,34 @@ static int report_sent(const struct wall_options *options)
 	return wall_write(&out, WALL_OK);
 }
 
+/* It is sent as it is where that works: what it would replace may have outlived its owner, and then it
+ * is sent anew. */
+static int send_batch(const struct wall_options *options, struct nf_socket *nf,
+		      const struct buf *batch, struct diag *diag)
+{
+	CLEANUP(ruleset_freep) struct ruleset *ruleset = NULL;
+	AUTO_BUF struct buf difference = { .cap = 4096 };
+	int r;
+
+	if (wall_has_guard(options))
+		return wall_ask(options, GUARD_INSTALL, batch, diag);
+	r = nf_batch_send(nf, batch->data, batch->len, diag);
+	if (r != -EOPNOTSUPP || nf_batch_read(batch->data, batch->len, &ruleset) < 0)
+		return r;
+	r = nf_install(nf, ruleset, 0, diag, &difference);
+	if (r == -ESTALE)
+		diag_set(diag, NULL, 0, 0, "what the kernel holds is not what was sent: %s",
+			 buf_text(&difference));
+	return r;
+}
+
 /* A stored batch: checked to touch Lethe's own tables only, then sent as it is. */
 static int apply_batch(const struct wall_options *options)
 {
 	CLEANUP(nf_closep) struct nf_socket *nf = NULL;
 	AUTO_CLOSE int lock = -EBADF;
 	AUTO_CLOSE int fd = open(options->batch, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	AUTO_FREE uint8_t *data = NULL;
+	AUTO_FREE char *data = NULL;
 	struct diag diag = { 0 };
 	struct stat status;
 	ssize_t len;
@@ -160,15 +181,15 @@ static int apply_batch(const struct wall_options *options)
 		return WALL_FAILED;
 	}
 	len = read(fd, data, (size_t)status.st_size);
-	if (len != status.st_size || nf_batch_check(data, (size_t)len, WALL_TABLE) < 0) {
+	if (len != status.st_size || nf_batch_check(data, (size_t)len, NF_TABLE) < 0) {
 		wall_complain(0, "the batch '%s' is damaged, or is not one of 'lethe-wall compile'",
 			      options->batch);
 		return WALL_BAD;
 	}
-	r = lock_and_open(&lock, &nf);
+	r = lock_and_open(options, &lock, &nf);
 	if (r != WALL_OK)
 		return r;
-	r = nf_batch_send(nf, data, (size_t)len, &diag);
+	r = send_batch(options, nf, &(struct buf){ .data = data, .len = (size_t)len }, &diag);
 	return r < 0 ? complain_failed(options, &diag, r) : report_sent(options);
 }
 
@@ -194,10 +215,10 @@ int wall_apply(const struct wall_options *options, char **words)
 		wall_complain(r, "cannot compile %s", path);
 		return WALL_FAILED;
 	}
-	status = lock_and_open(&lock, &nf);
+	status = lock_and_open(options, &lock, &nf);
 	if (status != WALL_OK)
 		return status;
-	r = wall_install(nf, ruleset, &diag, &difference);
+	r = wall_enforce(options, nf, ruleset, &diag, &difference);
 	if (r == -ESTALE)
 		return after_mismatch(options, nf, buf_text(&difference));
 	if (r < 0)
@@ -212,12 +233,12 @@ int wall_seal(const struct wall_options *options, char **words)
 	CLEANUP(nf_closep) struct nf_socket *nf = NULL;
 	AUTO_CLOSE int lock = -EBADF;
 	struct diag diag = { 0 };
-	int r = lock_and_open(&lock, &nf);
+	int r = lock_and_open(options, &lock, &nf);
 
 	(void)words;
 	if (r != WALL_OK)
 		return r;
-	r = wall_seal_now(nf, &diag);
+	r = wall_seal_now(options, nf, &diag);
 	if (r < 0)
 		return complain_failed(options, &diag, r);
 	if (options->json)
@@ -250,7 +271,6 @@ int wall_open(const struct wall_options *options, char **words)
 {
 	CLEANUP(ruleset_freep) struct ruleset *ruleset = NULL;
 	CLEANUP(nf_closep) struct nf_socket *nf = NULL;
-	AUTO_BUF struct buf batch = { .cap = NF_BATCH_MAX };
 	AUTO_CLOSE int lock = -EBADF;
 	struct diag diag = { 0 };
 	int r;
@@ -258,17 +278,16 @@ int wall_open(const struct wall_options *options, char **words)
 	(void)words;
 	if (!options->yes && !confirmed())
 		return WALL_BAD;
-	r = compile_seal(&ruleset);
-	if (r == 0)
-		r = nf_batch_remove(ruleset, &batch);
+	r = compile_seal(&ruleset); /* for the names of its tables */
 	if (r < 0) {
 		wall_complain(r, "cannot build the batch");
 		return WALL_FAILED;
 	}
-	r = lock_and_open(&lock, &nf);
+	r = lock_and_open(options, &lock, &nf);
 	if (r != WALL_OK)
 		return r;
-	r = nf_batch_send(nf, batch.data, batch.len, &diag);
+	r = wall_has_guard(options) ? wall_ask(options, GUARD_OPEN, NULL, &diag)
+				    : nf_uninstall(nf, ruleset, &diag);
 	if (r < 0)
 		return complain_failed(options, &diag, r);
 	if (options->json)

@@ -240,8 +240,8 @@ static void frame_chains(struct compile *compile)
 static void egress_chain(struct compile *compile)
 {
 	const struct policy_link *eapol = &compile->policy->links[POLICY_LINK_EAPOL];
-	struct emit emit = emit_base_chain(compile->table, &compile->error, WALL_EGRESS,
-					   HOOK_NETDEV_EGRESS, 0, RULESET_DROP);
+	struct emit emit = emit_base_chain(compile->table, &compile->error, NF_EGRESS,
+					   NF_HOOK_EGRESS, 0, RULESET_DROP);
 
 	if (compile->error == 0)
 		compile->table->chains[emit.chain].every_device = true;
@@ -308,7 +308,7 @@ static void size_sets(struct ruleset *ruleset)
 
 static int add_table(struct ruleset *ruleset, struct compile *compile, enum ruleset_family family)
 {
-	compile->table = ruleset_add_table(ruleset, family, WALL_TABLE);
+	compile->table = ruleset_add_table(ruleset, family, NF_TABLE);
 	compile->frames = family == RULESET_NETDEV;
 	return compile->table ? 0 : -ENOMEM;
 }
@@ -357,7 +357,7 @@ int compile_seal(struct ruleset **ret_ruleset)
 	}
 	if (add_table(ruleset, &compile, RULESET_NETDEV) < 0)
 		return -ENOMEM;
-	emit = emit_base_chain(compile.table, &compile.error, WALL_EGRESS, HOOK_NETDEV_EGRESS, 0,
+	emit = emit_base_chain(compile.table, &compile.error, NF_EGRESS, NF_HOOK_EGRESS, 0,
 			       RULESET_DROP);
 	emit_end(&emit);
 	if (compile.error < 0)

@@ -5,12 +5,10 @@
  */
 #pragma once
 
+#include <nf/held.h>
 #include <policy/policy.h>
 #include <ruleset/ruleset.h>
 
-#define WALL_TABLE	   "lethe"
-#define WALL_EGRESS	   "egress" /* the chain of the netdev table that every frame meets */
-#define HOOK_NETDEV_EGRESS 1	    /* NF_NETDEV_EGRESS, which older headers lack */
 
 /* Compile @policy. Deterministic. On success *ret_ruleset is sorted and the caller's, to release
  * with ruleset_free(). Returns 0 or -ENOMEM; on failure *ret_ruleset is untouched. */

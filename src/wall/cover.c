@@ -11,71 +11,70 @@
 
 #include <base/json.h>
 #include <os/link.h>
-#include <os/netns.h>
 #include <string.h>
 
 #define LOCK_SECONDS 30 /* udev waits for us; an event that takes minutes is killed */
 
-/* Without one of the two tables, or the chain that frames meet, nothing is in force that could be
- * extended to a device. */
-static bool is_whole(const struct wall_held *held)
+static bool is_covered(const struct nf_held *held)
 {
-	return held->host && held->frames && held->binding != WALL_UNBOUND;
-}
-
-static bool is_covered(const struct wall_held *held)
-{
-	return is_whole(held) && held->uncovered.count == 0;
+	return nf_held_whole(held) && held->uncovered.count == 0;
 }
 
 /* Send what is held once more, for the devices of now. */
-static int send_again(struct nf_socket *nf, const struct wall_held *held, struct diag *diag)
+static int send_again(const struct wall_options *options, struct nf_socket *nf,
+		      const struct nf_held *held, struct diag *diag)
 {
 	AUTO_BUF struct buf difference = { .cap = 4096 };
 	struct ruleset_table tables[] = { held->host->tables[0], held->frames->tables[0] };
 	struct ruleset again = { .tables = tables, .table_count = ARRAY_SIZE(tables) };
 	int r;
 
+	/* They may have outlived their owner; that is no property of the rules. */
+	for (size_t i = 0; i < ARRAY_SIZE(tables); i++)
+		tables[i].flags &= ~NF_OWNED;
 	if (held->host->incomplete || held->frames->incomplete) {
 		diag_set(diag, NULL, 0, 0, "the tables '%s' hold what Lethe does not make",
-			 WALL_TABLE);
+			 NF_TABLE);
 		return -EINVAL;
 	}
-	r = wall_install(nf, &again, diag, &difference);
+	r = nf_install(nf, &again, 0, diag, &difference);
 	if (r == -ESTALE) {
 		struct diag ignored = { 0 };
 
 		/* Nobody can say what it lets out. */
 		diag_set(diag, NULL, 0, 0, "what the kernel holds is not what was sent: %s; %s",
 			 buf_text(&difference),
-			 wall_seal_now(nf, &ignored) == 0 ? "the network is sealed"
+			 wall_seal_now(options, nf, &ignored) == 0 ? "the network is sealed"
 							  : "sealing failed, too");
 	}
 	return r;
 }
 
-static int cover_all(struct nf_socket *nf, bool *ret_sealed, struct diag *diag)
+static int cover_all(const struct wall_options *options, struct nf_socket *nf, bool *ret_sealed,
+		     struct diag *diag)
 {
-	CLEANUP(wall_held_done) struct wall_held held = { 0 };
+	CLEANUP(nf_held_done) struct nf_held held = { 0 };
 	AUTO_CLOSE int lock = -EBADF;
-	int r = wall_read_held(nf, &held);
+	int r = nf_held_read(nf, &held);
 
 	/* Whoever holds the lock looks at the devices again when he has done his work. */
 	if (r == 0 && is_covered(&held))
 		return 0;
-	r = netns_lock_within(LOCK_SECONDS, &lock);
+	if (wall_has_guard(options) && nf_held_whole(&held))
+		return wall_ask(options, GUARD_COVER, NULL, diag);
+	r = wall_lock(options, LOCK_SECONDS, &lock);
 	if (r < 0) {
 		diag_set(diag, NULL, 0, 0, "cannot lock this network namespace: %s", strerror(-r));
 		return r;
 	}
-	wall_held_done(&held);
-	r = wall_read_held(nf, &held);
+	nf_held_done(&held);
+	r = nf_held_read(nf, &held);
 	if (r < 0 || is_covered(&held))
 		return r;
-	if (is_whole(&held))
-		return send_again(nf, &held, diag);
+	if (nf_held_whole(&held))
+		return send_again(options, nf, &held, diag);
 	*ret_sealed = true;
-	return wall_seal_now(nf, diag);
+	return wall_seal_now(options, nf, diag);
 }
 
 /* Not covered. Nothing leaves by a device that is down. */
@@ -130,7 +129,7 @@ int wall_cover(const struct wall_options *options, char **words)
 	if (r == 0 || r == -ENODEV)
 		r = nf_open(&nf);
 	if (r == 0)
-		r = cover_all(nf, &sealed, &diag);
+		r = cover_all(options, nf, &sealed, &diag);
 	if (r == 0)
 		return report(options, sealed);
 	if (!diag.message[0])

@@ -10,11 +10,11 @@
 #include <os/sandbox.h>
 
 static const struct wall_verb verbs[] = {
-	{ "check", 0, 1, wall_check },	   { "compile", 0, 1, wall_compile },
-	{ "apply", 0, 1, wall_apply },	   { "seal", 0, 0, wall_seal },
-	{ "cover", 0, 1, wall_cover },	   { "open", 0, 0, wall_open },
-	{ "status", 0, 1, wall_status },   { "explain", 2, 2, wall_explain },
-	{ "diff", 2, 2, wall_diff },
+	{ "check", 0, 1, false, wall_check },	  { "compile", 0, 1, false, wall_compile },
+	{ "apply", 0, 1, true, wall_apply },	  { "seal", 0, 0, true, wall_seal },
+	{ "cover", 0, 1, true, wall_cover },	  { "open", 0, 0, true, wall_open },
+	{ "status", 0, 1, false, wall_status },	  { "explain", 2, 2, false, wall_explain },
+	{ "diff", 2, 2, false, wall_diff },
 };
 
 static void usage(FILE *to)
@@ -136,6 +136,18 @@ static int drop_power(void)
 	return WALL_OK;
 }
 
+/* Open, give up, and only then read: the policy, and what the guard says. */
+static int verb_run(const struct wall_verb *verb, struct wall_options *options, char **words)
+{
+	CLEANUP(guard_client_done) struct guard_client guard = GUARD_NOBODY;
+	int r = verb->changes ? wall_connect(&guard) : WALL_OK;
+
+	options->guard = &guard;
+	if (r == WALL_OK)
+		r = drop_power();
+	return r != WALL_OK ? r : verb->run(options, words);
+}
+
 int main(int argc, char **argv)
 {
 	struct wall_options options = { .policy = WALL_DEFAULT_POLICY,
@@ -158,8 +170,7 @@ int main(int argc, char **argv)
 				      verbs[i].name);
 			return WALL_BAD;
 		}
-		r = drop_power();
-		return r != WALL_OK ? r : verbs[i].run(&options, argv + optind + 1);
+		return verb_run(&verbs[i], &options, argv + optind + 1);
 	}
 	wall_complain(0, "there is no verb '%s'. Try 'lethe-wall --help'", argv[optind]);
 	return WALL_BAD;

@@ -23,7 +23,7 @@ static const char *const binding_names[] = { "none", "names", "prefix" };
 
 struct status {
 	enum rules rules; /* what the kernel's are, whatever they are bound to */
-	struct wall_held held;
+	struct nf_held held;
 	struct buf difference, foreign, settings;
 	size_t wrong_settings;
 	bool policy_bad;
@@ -51,7 +51,7 @@ static void list_foreign(const struct ruleset *held, struct buf *foreign)
 		const struct ruleset_table *table = &held->tables[i];
 		bool rewrites = false;
 
-		if (strcmp(table->name, WALL_TABLE) == 0 &&
+		if (strcmp(table->name, NF_TABLE) == 0 &&
 		    (table->family == RULESET_INET || table->family == RULESET_NETDEV))
 			continue;
 		for (size_t j = 0; j < table->chain_count; j++)
@@ -76,14 +76,14 @@ static int find_rules(const struct policy *policy, struct status *status)
 	r = compile_seal(&seal);
 	if (r < 0)
 		return r;
-	if (wall_compare_held(seal, &status->held, &ignored) == 0) {
+	if (nf_held_compare(seal, &status->held, &ignored) == 0) {
 		status->rules = RULES_SEAL;
 		return 0;
 	}
 	if (!policy)
 		return 0;
 	r = compile_policy(policy, &wanted);
-	if (r == 0 && wall_compare_held(wanted, &status->held, &status->difference) == 0)
+	if (r == 0 && nf_held_compare(wanted, &status->held, &status->difference) == 0)
 		status->rules = RULES_POLICY;
 	return r;
 }
@@ -94,7 +94,7 @@ static int find_state(struct nf_socket *nf, const struct policy *policy, struct 
 	int r = nf_read(nf, 16, NULL, &all);
 
 	if (r == 0)
-		r = wall_read_held(nf, &status->held);
+		r = nf_held_read(nf, &status->held);
 	if (r < 0)
 		return r;
 	list_foreign(all, &status->foreign);
@@ -104,7 +104,7 @@ static int find_state(struct nf_socket *nf, const struct policy *policy, struct 
 
 static void print_uncovered(const struct status *status, struct buf *out)
 {
-	const struct wall_devices *devices = &status->held.uncovered;
+	const struct nf_devices *devices = &status->held.uncovered;
 
 	if (devices->count == 0 || state_of(status) == STATE_OPEN)
 		return;
@@ -198,7 +198,7 @@ int wall_status(const struct wall_options *options, char **words)
 	else
 		print_text(&status, path, &out);
 	good = state_of(&status) == STATE_ENFORCED && status.wrong_settings == 0;
-	wall_held_done(&status.held);
+	nf_held_done(&status.held);
 	buf_done(&status.difference);
 	buf_done(&status.foreign);
 	buf_done(&status.settings);

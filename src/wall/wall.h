@@ -6,6 +6,8 @@
 
 #include <base/buf.h>
 #include <base/diag.h>
+#include <guard/guard.h>
+#include <nf/held.h>
 #include <nf/nf.h>
 #include <policy/policy.h>
 #include <ruleset/ruleset.h>
@@ -29,12 +31,14 @@ struct wall_options {
 	const char *protocol; /* for explain, or NULL */
 	bool json, yes, quiet;
 	unsigned source_port; /* for explain; 0: any */
+	struct guard_client *guard; /* borrowed; for verbs that change what is enforced */
 };
 
 /* A verb gets the words after it, NULL-terminated and counted, and answers an exit status. */
 struct wall_verb {
 	const char *name;
 	int least, most; /* words after it */
+	bool changes; /* what is enforced: the guard is asked, if there is one */
 	int (*run)(const struct wall_options *options, char **words);
 };
 
@@ -66,56 +70,28 @@ int wall_load(const struct wall_options *options, const char *path, struct polic
 /* The place of a statement, "policy.conf:12", or "built in". */
 void wall_place(const struct policy_place *place, struct buf *out);
 
-/* The names of devices, sorted. Release with wall_devices_done(). */
-struct wall_devices {
-	char (*names)[RULESET_DEVICE_MAX];
-	size_t count;
-};
+/* Connect to lethe-guard, if it lives in this network namespace. Before the sandbox. WALL_OK, also
+ * without one; else it complains and returns WALL_FAILED. */
+int wall_connect(struct guard_client *ret_guard);
+bool wall_has_guard(const struct wall_options *options);
 
-/* The devices of this network namespace. 0 or -errno. */
-MUST_CHECK int wall_devices_list(struct wall_devices *ret_devices);
-bool wall_devices_same(const struct wall_devices *a, const struct wall_devices *b);
-void wall_devices_done(struct wall_devices *devices);
+/* Ask it. @batch may be NULL. 0, or -errno with @diag. */
+MUST_CHECK int wall_ask(const struct wall_options *options, enum guard_verb verb,
+			const struct buf *batch, struct diag *diag);
 
-/* What the kernel binds the egress chain to. */
-enum wall_binding {
-	WALL_UNBOUND = 0, /* there is no egress chain */
-	WALL_BY_NAMES,    /* the devices that were there (kernels before 6.18) */
-	WALL_BY_PREFIX,   /* every device, those to come too */
-};
+/* The lock on changing the filter, where no guard does that. @seconds 0: wait as long as it takes. 0 or
+ * -errno. */
+MUST_CHECK int wall_lock(const struct wall_options *options, unsigned seconds, int *ret_lock);
 
-/* Lethe's two tables as the kernel holds them. */
-struct wall_held {
-	struct ruleset *host;   /* inet; one table, or NULL if it is missing */
-	struct ruleset *frames; /* netdev; likewise. Its egress chain is said to be for every
-				 * device, whatever it is bound to. */
-	enum wall_binding binding;
-	struct wall_devices uncovered; /* devices present that the egress chain does not judge */
-};
-
-/* Read them. 0 and the caller's *ret_held, to release with wall_held_done(); or -errno. */
-MUST_CHECK int wall_read_held(struct nf_socket *nf, struct wall_held *ret_held);
-void wall_held_done(struct wall_held *held);
-
-/* Compare the rules, leaving aside what they are bound to. 0 equal, or -ESTALE: a table is missing
- * or differs (@difference says how). */
-MUST_CHECK int wall_compare_held(const struct ruleset *ruleset, const struct wall_held *held,
-				 struct buf *difference);
-
-/* Does the kernel hold @ruleset, for each device that is present? 0, -ESTALE (@difference says why
- * not), or -errno. */
-MUST_CHECK int wall_compare(struct nf_socket *nf, const struct ruleset *ruleset,
+/* Replace what is enforced by @ruleset: by the guard if there is one, and read back in either case. As
+ * nf_install(). */
+MUST_CHECK int wall_enforce(const struct wall_options *options, struct nf_socket *nf,
+			    const struct ruleset *ruleset, struct diag *diag,
 			    struct buf *difference);
 
-/* Build and send: replace the two tables by @ruleset in one transaction, read them back, and see
- * that each device has its egress chain. Returns 0; -ESTALE when what was read back differs
- * (@difference says how); -EAGAIN when devices came faster than they could be covered; or -errno
- * with @diag, and nothing was changed. Takes no lock. */
-MUST_CHECK int wall_install(struct nf_socket *nf, const struct ruleset *ruleset, struct diag *diag,
-			    struct buf *difference);
-
-/* Replace what is enforced by the seal. As wall_install(), with the reason always in @diag. */
-MUST_CHECK int wall_seal_now(struct nf_socket *nf, struct diag *diag);
+/* Replace what is enforced by the seal. As wall_enforce(), with the reason always in @diag. */
+MUST_CHECK int wall_seal_now(const struct wall_options *options, struct nf_socket *nf,
+			     struct diag *diag);
 
 /* End the TCP flows that @policy does not allow. *ret_ended counts them. 0 or -errno; the filter
  * itself holds in either case. */

@@ -104,7 +104,7 @@ static int transact(struct classes *classes, const struct ruleset *ruleset, bool
 
 	if (ruleset->table_count == 0)
 		return -ENOENT;
-	r = remove ? nf_batch_remove(ruleset, &batch) : nf_batch_build(ruleset, &options, &batch);
+	r = remove ? nf_batch_remove(ruleset, false, &batch) : nf_batch_build(ruleset, &options, &batch);
 	if (r == 0)
 		r = nf_batch_send(classes->nf, batch.data, batch.len, &diag);
 	if (r < 0 && diag.message[0])

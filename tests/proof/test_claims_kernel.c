@@ -233,7 +233,7 @@ static struct ruleset_chain *chain_of(struct ruleset *ruleset, enum ruleset_fami
 				      const char *name)
 {
 	struct ruleset_table *table = (struct ruleset_table *)(uintptr_t)ruleset_find_table(
-	    ruleset, family, WALL_TABLE);
+	    ruleset, family, NF_TABLE);
 
 	for (size_t i = 0; i < table->chain_count; i++)
 		if (strcmp(table->chains[i].name, name) == 0)
@@ -264,7 +264,7 @@ static void opened_input(struct ruleset *ruleset)
 
 static void opened_egress(struct ruleset *ruleset)
 {
-	open_end(chain_of(ruleset, RULESET_NETDEV, WALL_EGRESS));
+	open_end(chain_of(ruleset, RULESET_NETDEV, NF_EGRESS));
 }
 
 /* Without the chain's rule @index from its end. */

@@ -5,17 +5,15 @@
  * device that is plugged in is not added. So rules are compared without that list, and the list is
  * compared with the devices that are there.
  */
-#include "wall.h"
-
-#include "compile.h"
+#include "held.h"
 
 #include <os/netns.h>
 #include <string.h>
 
-void wall_devices_done(struct wall_devices *devices)
+void nf_devices_done(struct nf_devices *devices)
 {
 	free(devices->names);
-	*devices = (struct wall_devices){ 0 };
+	*devices = (struct nf_devices){ 0 };
 }
 
 static int by_name(const void *a, const void *b)
@@ -23,9 +21,9 @@ static int by_name(const void *a, const void *b)
 	return strcmp(a, b);
 }
 
-int wall_devices_list(struct wall_devices *ret_devices)
+int nf_devices_list(struct nf_devices *ret_devices)
 {
-	struct wall_devices devices = { 0 };
+	struct nf_devices devices = { 0 };
 	int r = netns_devices(&devices.names, &devices.count);
 
 	if (r < 0)
@@ -35,32 +33,77 @@ int wall_devices_list(struct wall_devices *ret_devices)
 	return 0;
 }
 
-bool wall_devices_same(const struct wall_devices *a, const struct wall_devices *b)
+bool nf_devices_same(const struct nf_devices *a, const struct nf_devices *b)
 {
 	return a->count == b->count &&
 	       memcmp(a->names, b->names, a->count * sizeof(*a->names)) == 0;
 }
 
-void wall_held_done(struct wall_held *held)
+void nf_held_done(struct nf_held *held)
 {
 	ruleset_free(held->host);
 	ruleset_free(held->frames);
-	wall_devices_done(&held->uncovered);
-	*held = (struct wall_held){ 0 };
+	nf_devices_done(&held->uncovered);
+	*held = (struct nf_held){ 0 };
 }
 
-static struct ruleset_chain *egress_of(struct ruleset *frames)
+static struct ruleset_chain *egress_in(struct ruleset_table *table)
 {
-	if (!frames)
-		return NULL;
-	for (size_t i = 0; i < frames->tables[0].chain_count; i++) {
-		struct ruleset_chain *chain = &frames->tables[0].chains[i];
+	for (size_t i = 0; i < table->chain_count; i++) {
+		struct ruleset_chain *chain = &table->chains[i];
 
-		if (chain->base && chain->hook == HOOK_NETDEV_EGRESS &&
-		    strcmp(chain->name, WALL_EGRESS) == 0)
+		if (chain->base && chain->hook == NF_HOOK_EGRESS &&
+		    strcmp(chain->name, NF_EGRESS) == 0)
 			return chain;
 	}
 	return NULL;
+}
+
+/* Of the netdev table in @ruleset, which may be NULL. */
+static struct ruleset_chain *egress_of(struct ruleset *ruleset)
+{
+	for (size_t i = 0; ruleset && i < ruleset->table_count; i++)
+		if (ruleset->tables[i].family == RULESET_NETDEV)
+			return egress_in(&ruleset->tables[i]);
+	return NULL;
+}
+
+enum nf_binding nf_held_unbind(struct ruleset *frames)
+{
+	struct ruleset_chain *egress = egress_of(frames);
+
+	if (!egress)
+		return NF_UNBOUND;
+	if (egress->every_device)
+		return NF_BY_PREFIX;
+	egress->every_device = true;
+	egress->device_count = 0;
+	return NF_BY_NAMES;
+}
+
+bool nf_held_whole(const struct nf_held *held)
+{
+	return held->host && held->frames && held->binding != NF_UNBOUND;
+}
+
+int nf_held_take(struct nf_held *held, struct ruleset **ret_ruleset)
+{
+	struct ruleset_table *tables = calloc(2, sizeof(*tables));
+
+	if (!tables)
+		return -ENOMEM;
+	tables[0] = held->host->tables[0];
+	tables[1] = held->frames->tables[0];
+	for (size_t i = 0; i < 2; i++)
+		tables[i].flags &= ~NF_OWNED;
+	held->frames->table_count = 0;
+	free(held->host->tables);
+	held->host->tables = tables;
+	held->host->table_count = 2;
+	ruleset_sort(held->host);
+	*ret_ruleset = TAKE_PTR(held->host);
+	nf_held_done(held);
+	return 0;
 }
 
 static bool is_bound(const struct ruleset_chain *chain, const char *device)
@@ -72,7 +115,7 @@ static bool is_bound(const struct ruleset_chain *chain, const char *device)
 }
 
 /* Leave in @devices those that @chain does not judge. */
-static void keep_uncovered(const struct ruleset_chain *chain, struct wall_devices *devices)
+static void keep_uncovered(const struct ruleset_chain *chain, struct nf_devices *devices)
 {
 	size_t kept = 0;
 
@@ -86,7 +129,7 @@ static int read_table(struct nf_socket *nf, enum ruleset_family family,
 		      struct ruleset **ret_ruleset)
 {
 	CLEANUP(ruleset_freep) struct ruleset *ruleset = NULL;
-	int r = nf_read_table(nf, family, WALL_TABLE, &ruleset);
+	int r = nf_read_table(nf, family, NF_TABLE, &ruleset);
 
 	if (r < 0 && r != -ENOENT)
 		return r;
@@ -96,9 +139,9 @@ static int read_table(struct nf_socket *nf, enum ruleset_family family,
 	return 0;
 }
 
-int wall_read_held(struct nf_socket *nf, struct wall_held *ret_held)
+int nf_held_read(struct nf_socket *nf, struct nf_held *ret_held)
 {
-	CLEANUP(wall_held_done) struct wall_held held = { 0 };
+	CLEANUP(nf_held_done) struct nf_held held = { 0 };
 	struct ruleset_chain *egress;
 	int r;
 
@@ -107,21 +150,17 @@ int wall_read_held(struct nf_socket *nf, struct wall_held *ret_held)
 		r = read_table(nf, RULESET_NETDEV, &held.frames);
 	/* The devices last: one that appears meanwhile is told of as uncovered, never missed. */
 	if (r == 0)
-		r = wall_devices_list(&held.uncovered);
+		r = nf_devices_list(&held.uncovered);
 	if (r < 0)
 		return r;
 	egress = egress_of(held.frames);
-	if (egress && egress->every_device) {
-		held.binding = WALL_BY_PREFIX;
+	if (egress && egress->every_device)
 		held.uncovered.count = 0;
-	} else if (egress) {
-		held.binding = WALL_BY_NAMES;
+	else if (egress)
 		keep_uncovered(egress, &held.uncovered);
-		egress->every_device = true;
-		egress->device_count = 0;
-	}
+	held.binding = nf_held_unbind(held.frames);
 	*ret_held = held;
-	held = (struct wall_held){ 0 };
+	held = (struct nf_held){ 0 };
 	return 0;
 }
 
@@ -142,7 +181,7 @@ static int compare_table(const struct ruleset_table *wanted, const struct rulese
 	return ruleset_table_equal(wanted, &held->tables[0], difference) ? 0 : -ESTALE;
 }
 
-int wall_compare_held(const struct ruleset *ruleset, const struct wall_held *held,
+int nf_held_compare(const struct ruleset *ruleset, const struct nf_held *held,
 		      struct buf *difference)
 {
 	for (size_t i = 0; i < ruleset->table_count; i++) {
@@ -156,13 +195,13 @@ int wall_compare_held(const struct ruleset *ruleset, const struct wall_held *hel
 	return 0;
 }
 
-int wall_compare(struct nf_socket *nf, const struct ruleset *ruleset, struct buf *difference)
+int nf_held_verify(struct nf_socket *nf, const struct ruleset *ruleset, struct buf *difference)
 {
-	CLEANUP(wall_held_done) struct wall_held held = { 0 };
-	int r = wall_read_held(nf, &held);
+	CLEANUP(nf_held_done) struct nf_held held = { 0 };
+	int r = nf_held_read(nf, &held);
 
 	if (r == 0)
-		r = wall_compare_held(ruleset, &held, difference);
+		r = nf_held_compare(ruleset, &held, difference);
 	if (r == 0 && held.uncovered.count > 0) {
 		buf_printf(difference, "the device %s has no egress chain",
 			   held.uncovered.names[0]);
