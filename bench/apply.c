@@ -121,7 +121,7 @@ static void install(struct inside *inside, uint64_t run)
 	AUTO_BUF struct buf difference = { .cap = 4096 };
 	struct diag diag = { 0 };
 	struct start start = start_now();
-	int r = nf_install(inside->nf, inside->ruleset, 0, &diag, &difference);
+	int r = nf_install(inside->nf, inside->ruleset, 0, &diag, &difference, NULL);
 
 	sample("install", run, start);
 	if (r < 0)

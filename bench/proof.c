@@ -35,7 +35,7 @@ static void install(struct nf_socket *nf, const struct policy *policy)
 	int r = compile_policy(policy, &ruleset);
 
 	if (r == 0)
-		r = nf_install(nf, ruleset, 0, &diag, &difference);
+		r = nf_install(nf, ruleset, 0, &diag, &difference, NULL);
 	if (r < 0)
 		fail(r, "cannot install the rules: %s%s", diag.message, buf_text(&difference));
 }

@@ -4,6 +4,7 @@
 
 #include <endian.h>
 #include <string.h>
+#include <time.h>
 
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -175,6 +176,19 @@ static int answers_collect(struct nf_socket *socket, struct nf_span batch, uint3
 	return -ENOBUFS;
 }
 
+static int64_t now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+int64_t nf_batch_time(const struct nf_socket *socket)
+{
+	return socket->batch_time;
+}
+
 int nf_batch_send(struct nf_socket *socket, const void *batch, size_t len, struct diag *diag)
 {
 	struct nf_span bytes = {batch, len};
@@ -199,5 +213,8 @@ int nf_batch_send(struct nf_socket *socket, const void *batch, size_t len, struc
 			 description ? description : "unknown error");
 		return r;
 	}
-	return answers_collect(socket, bytes, last.sequence, diag);
+	r = answers_collect(socket, bytes, last.sequence, diag);
+	if (r == 0)
+		socket->batch_time = now_us();
+	return r;
 }

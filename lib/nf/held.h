@@ -75,10 +75,10 @@ MUST_CHECK int nf_held_verify(struct nf_socket *nf, const struct ruleset *rulese
  * Tables that a socket has left behind are replaced like others. Returns 0; -ESTALE when what was
  * read back differs (@difference says how); -EAGAIN when devices came faster than they could be
  * covered; or -errno with @diag, and nothing was changed: -EOPNOTSUPP also where the kernel does not
- * know the flags. Takes no lock.
+ * know the flags. *ret_binding may be NULL. Takes no lock.
  */
 MUST_CHECK int nf_install(struct nf_socket *nf, const struct ruleset *ruleset, uint32_t flags,
-			  struct diag *diag, struct buf *difference);
+			  struct diag *diag, struct buf *difference, enum nf_binding *ret_binding);
 
 /* Remove the tables of @ruleset, by their names, in one transaction. 0, or -errno with @diag. */
 MUST_CHECK int nf_uninstall(struct nf_socket *nf, const struct ruleset *ruleset, struct diag *diag);

@@ -102,7 +102,7 @@ static void explain_refusal(int error, struct diag *diag)
 
 /* Read back. *ret_covered: no device is without its egress chain. */
 static int verify(struct nf_socket *nf, const struct ruleset *ruleset, struct buf *difference,
-		  bool *ret_covered)
+		  bool *ret_covered, enum nf_binding *ret_binding)
 {
 	CLEANUP(nf_held_done) struct nf_held held = { 0 };
 	int r = nf_held_read(nf, &held);
@@ -111,11 +111,13 @@ static int verify(struct nf_socket *nf, const struct ruleset *ruleset, struct bu
 		r = nf_held_compare(ruleset, &held, difference);
 	if (r == 0)
 		*ret_covered = held.uncovered.count == 0;
+	if (r == 0 && ret_binding)
+		*ret_binding = held.binding;
 	return r;
 }
 
 int nf_install(struct nf_socket *nf, const struct ruleset *ruleset, uint32_t flags,
-	       struct diag *diag, struct buf *difference)
+	       struct diag *diag, struct buf *difference, enum nf_binding *ret_binding)
 {
 	struct order order = { .nf = nf, .ruleset = ruleset, .flags = flags, .prefix = true };
 	bool covered = false;
@@ -137,7 +139,7 @@ int nf_install(struct nf_socket *nf, const struct ruleset *ruleset, uint32_t fla
 			explain_refusal(sent, diag);
 			return sent;
 		}
-		r = verify(nf, ruleset, difference, &covered);
+		r = verify(nf, ruleset, difference, &covered, ret_binding);
 		if (r < 0)
 			return sent < 0 && r == -ESTALE ? sent : r;
 		if (covered)

@@ -68,6 +68,10 @@ MUST_CHECK int nf_table_flags(struct nf_socket *socket, enum ruleset_family fami
 MUST_CHECK int nf_batch_send(struct nf_socket *socket, const void *batch, size_t len,
 			     struct diag *diag);
 
+/* When the last batch that was sent over this socket came into force: microseconds of CLOCK_MONOTONIC; 0
+ * if none has. */
+int64_t nf_batch_time(const struct nf_socket *socket);
+
 /*
  * Check that @len bytes are one well-formed batch that touches only the tables @name of families
  * inet and netdev, so that a stored batch from a file cannot do anything else. 0 or -EBADMSG.

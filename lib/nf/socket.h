@@ -13,6 +13,7 @@ struct nf_socket {
 	uint32_t sequence; /* of the last request */
 	size_t send_room;  /* bytes that one message may have, as far as we know */
 	uint8_t *buffer;   /* NF_RECEIVE_BYTES */
+	int64_t batch_time; /* see nf_batch_time() */
 };
 
 /* The kernel makes dump messages of at most 32 KiB. */

@@ -26,6 +26,7 @@ struct look {
 	struct resident *resident;
 	struct buf what;  /* that was found, in words */
 	bool found, healed; /* there was something to put right; and it was */
+	int64_t at;   /* of heal_clock(): when it was */
 	bool again; /* it could not be read */
 };
 
@@ -33,15 +34,14 @@ struct look {
 static void own_heal(struct look *look)
 {
 	struct resident *resident = look->resident;
-	AUTO_BUF struct buf ignored = { .cap = 4096 };
 	struct diag diag = { 0 };
 	int r = -EAGAIN;
 
 	for (unsigned i = 0; i < TRIES && r < 0; i++)
 		r = hold_again(resident, &diag);
-	if (r == 0)
-		r = hold_check(resident, &ignored);
+	/* What was sent was read back and compared. */
 	look->healed = r == 0;
+	look->at = nf_batch_time(resident->nf);
 	look->again = r == -EAGAIN;
 	if (r < 0 && !look->again) {
 		tell("our own tables cannot be put right: %s", diag.message);
@@ -144,6 +144,8 @@ static void foreign_look(struct look *look)
 			return;
 		}
 		left = foreign_pass(look, all, &removed);
+		if (i == 0 && removed > 0)
+			look->at = nf_batch_time(resident->nf);
 		/* Our own being incomplete was found before. */
 		unknown = all->incomplete && left == 0 && removed == 0 && all->table_count <= 2;
 		if (left == 0 && !unknown)
@@ -168,7 +170,7 @@ static void note(struct resident *resident, struct look *look, int64_t since_us,
 
 	*last = (struct resident_change){
 		.time = time(NULL),
-		.healed_us = look->healed ? heal_clock() - since_us : -1,
+		.healed_us = look->healed ? look->at - since_us : -1,
 		.harmless = !look->found,
 		.pid = culprit ? culprit->pid : 0,
 	};

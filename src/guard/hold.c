@@ -12,27 +12,18 @@
 
 #define LOCK_SECONDS 10
 
-static int binding_read(struct resident *resident)
-{
-	CLEANUP(nf_held_done) struct nf_held held = { 0 };
-	int r = nf_held_read(resident->nf, &held);
-
-	if (r == 0)
-		resident->binding = held.binding;
-	return r;
-}
-
 /* With ownership where the kernel knows it. One that does not refuses the whole batch. */
 static int install(struct resident *resident, const struct ruleset *ruleset, struct diag *diag)
 {
 	AUTO_BUF struct buf difference = { .cap = 4096 };
 	bool own = resident->options->own && resident->persists;
-	int r = nf_install(resident->nf, ruleset, own ? NF_OWNED : 0, diag, &difference);
+	int r = nf_install(resident->nf, ruleset, own ? NF_OWNED : 0, diag, &difference,
+			   &resident->binding);
 
 	if (r == -EOPNOTSUPP && own) {
 		*diag = (struct diag){ 0 };
 		own = false;
-		r = nf_install(resident->nf, ruleset, 0, diag, &difference);
+		r = nf_install(resident->nf, ruleset, 0, diag, &difference, &resident->binding);
 		resident->persists = r < 0; /* otherwise that was not the reason */
 	}
 	if (r == -ESTALE)
@@ -41,7 +32,7 @@ static int install(struct resident *resident, const struct ruleset *ruleset, str
 	if (r < 0)
 		return r;
 	resident->owned = own;
-	return binding_read(resident);
+	return 0;
 }
 
 static void now_holding(struct resident *resident, struct ruleset **ruleset)
@@ -122,6 +113,16 @@ int hold_again(struct resident *resident, struct diag *diag)
 static bool is_orphan(const struct ruleset *ruleset)
 {
 	return (ruleset->tables[0].flags & NF_OWNED) == NF_FLAG_PERSIST;
+}
+
+static int binding_read(struct resident *resident)
+{
+	CLEANUP(nf_held_done) struct nf_held held = { 0 };
+	int r = nf_held_read(resident->nf, &held);
+
+	if (r == 0)
+		resident->binding = held.binding;
+	return r;
 }
 
 /* Both tables, left behind by a guard before and as they shall be: only whose they are changes. */

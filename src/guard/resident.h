@@ -37,7 +37,8 @@ struct resident_change {
 	uint32_t pid; /* 0: not known */
 	char comm[NF_COMM_MAX];
 	char what[RESIDENT_WHAT_MAX];
-	int64_t healed_us; /* from the notice until it was put right; -1: it was not */
+	int64_t healed_us; /* from the notice until the rules that put it right were in force (they are
+			    * read back afterwards); -1: they are not */
 	bool harmless;	   /* there was nothing to put right */
 };
 

@@ -147,7 +147,7 @@ static int send_batch(const struct wall_options *options, struct nf_socket *nf,
 	r = nf_batch_send(nf, batch->data, batch->len, diag);
 	if (r != -EOPNOTSUPP || nf_batch_read(batch->data, batch->len, &ruleset) < 0)
 		return r;
-	r = nf_install(nf, ruleset, 0, diag, &difference);
+	r = nf_install(nf, ruleset, 0, diag, &difference, NULL);
 	if (r == -ESTALE)
 		diag_set(diag, NULL, 0, 0, "what the kernel holds is not what was sent: %s",
 			 buf_text(&difference));

@@ -37,7 +37,7 @@ static int send_again(const struct wall_options *options, struct nf_socket *nf,
 			 NF_TABLE);
 		return -EINVAL;
 	}
-	r = nf_install(nf, &again, 0, diag, &difference);
+	r = nf_install(nf, &again, 0, diag, &difference, NULL);
 	if (r == -ESTALE) {
 		struct diag ignored = { 0 };
 

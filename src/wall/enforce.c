@@ -82,5 +82,5 @@ int wall_enforce(const struct wall_options *options, struct nf_socket *nf,
 {
 	if (wall_has_guard(options))
 		return enforce_by_guard(options, nf, ruleset, diag, difference);
-	return nf_install(nf, ruleset, 0, diag, difference);
+	return nf_install(nf, ruleset, 0, diag, difference, NULL);
 }

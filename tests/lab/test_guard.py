@@ -1,0 +1,594 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""P2: the filter cannot be taken away unseen. Another root process tampers with it in every way there
+is, while forbidden packets are sent without a pause.
+
+The anti-tests come first: without a guard the same tampering lets packets out. Where the guard owns
+the tables none escapes. Where it can only watch (kernels before 6.9; here with --no-own) what escaped
+until it was put right is printed, with the time that took.
+
+Nothing here lists tables with nft: 1.0.6 never ends when a table has the flag `persist`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from conftest import lab_name
+from labkit import guard as gd
+from labkit import names, netns
+from labkit import transitions as tr
+from labkit.guard import Guard, Tampering
+from labkit.lab import Lab
+from labkit.wait import wait_for
+
+SECONDS = 120.0
+FLOOD = 3000  # tables, in one go
+CHURN = 60  # transactions
+RESTARTS = 20
+STOPPED_PACKETS = 50_000
+SO_PEERCRED_REFUSED = {errno.EACCES, errno.EPERM}
+POLICIES = {"policy": names.DEFAULT_POLICY}
+
+Say = Callable[[object], None]
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    laboratory = Lab(lab_name("-guard"))
+    laboratory.up(tor=False)
+    yield laboratory
+    laboratory.down()
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str]) -> Say:
+    """Print what is never held back: the figures that a claim rests on."""
+
+    def speak(text: object) -> None:
+        with capsys.disabled():
+            print(f"\n    {text}", end="", flush=True)
+
+    return speak
+
+
+@pytest.fixture(autouse=True)
+def enforced(lab: Lab) -> Iterator[None]:
+    """The policy is enforced at the beginning, without a guard, and nothing at the end."""
+    put(lab)
+    yield
+    with ExitStack() as stack:
+        stack.callback(_clear, lab)
+
+
+def _clear(lab: Lab) -> None:
+    assert tr.wall(lab, "open", "--yes").returncode == 0
+    assert tr.run(lab, ["nft", "flush", "ruleset"]).returncode == 0
+
+
+def put(lab: Lab) -> None:
+    result = tr.wall(lab, "apply", str(names.DEFAULT_POLICY))
+    assert result.returncode == 0, result.stderr
+
+
+def state(lab: Lab) -> str:
+    return tr.state(lab, POLICIES)
+
+
+def others(lab: Lab) -> str:
+    return tr.status(lab, names.DEFAULT_POLICY)["other_tables"]
+
+
+def sends(blast: tr.Blast) -> None:
+    """Until packets of each kind were judged since."""
+    before = blast.tried()
+    wait_for(lambda: all(blast.tried()[kind] > before[kind] + 50 for kind in ("udp", "tcp", "frame")),
+             SECONDS, "packets of each kind")  # fmt: skip
+
+
+def until_escaped(blast: tr.Blast) -> tr.Tally:
+    return wait_for(lambda: tally if (tally := blast.tally()).escapes else None, SECONDS,
+                    "packets that escape")  # fmt: skip
+
+
+def nothing_more_escapes(blast: tr.Blast) -> None:
+    before = blast.tally()
+    sends(blast)
+    after = blast.tally()
+    assert after.escapes == before.escapes, str(after)
+    assert after.drops == 0
+
+
+# ---- the anti-tests: nobody guards --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tampering", [t for t in gd.OWN + gd.FOREIGN if t.opens], ids=str)
+def test_without_a_guard_it_escapes(lab: Lab, tampering: Tampering, say: Say) -> None:
+    with tr.Blast(lab, tampering.user) as blast:
+        sends(blast)
+        assert blast.tally().escapes == 0
+        result = gd.tamper(lab, tampering)
+        assert result.returncode == 0, result.stderr
+        say(f"{tampering}, unguarded: {until_escaped(blast)}")
+
+
+# ---- owned --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tampering", gd.OWN, ids=str)
+def test_owned_tables_are_nobody_elses(lab: Lab, tmp_path: Path, tampering: Tampering,
+                                       say: Say) -> None:  # fmt: skip
+    with Guard(lab, tmp_path) as guard, tr.Blast(lab, tampering.user) as blast:
+        assert guard.status()["owned"] is True
+        before = tr.generation(lab)
+        result = gd.tamper(lab, tampering)
+        # `flush ruleset` passes over what others own, and says nothing of it.
+        assert (result.returncode != 0) is (tampering.name != "flush ruleset"), result.stderr
+        assert tr.generation(lab) == before
+        sends(blast)
+        tally = blast.tally()
+        assert tally.escapes == 0 and tally.drops == 0, str(tally)
+        assert state(lab) == "policy"
+        say(f"{tampering}, owned: {tally}")
+
+
+@pytest.mark.parametrize("tampering", gd.FOREIGN, ids=str)
+def test_tables_that_rewrite_are_removed(lab: Lab, tmp_path: Path, tampering: Tampering,
+                                         say: Say) -> None:  # fmt: skip
+    """No ownership keeps them off. Until they are removed packets are changed, and then judged: they
+    go where their user may send anyway."""
+    with Guard(lab, tmp_path) as guard, tr.Blast(lab, tampering.user) as blast:
+        assert gd.tamper(lab, tampering).returncode == 0
+        found = guard.until("the table to be removed", healed=1)
+        assert others(lab) == ""
+        assert found["last"]["comm"] == "nft" and found["last"]["pid"] > 0
+        assert "other" in found["last"]["what"] and found["last"]["healed_us"] >= 0
+        assert found["state"] == "holding"
+        nothing_more_escapes(blast)
+        say(f"{tampering}, owned: rewritten and then judged {blast.tally().escapes} packets, removed "
+            f"{found['last']['healed_us']} us after the notice")  # fmt: skip
+        assert state(lab) == "policy"
+
+
+def test_what_can_only_forbid_more_is_left_alone(lab: Lab, tmp_path: Path) -> None:
+    with Guard(lab, tmp_path) as guard:
+        gd.tamper(lab, Tampering("", "table inet other {\n chain c {\n"
+                                 "type filter hook output priority -500; policy accept;\n"
+                                 "tcp dport 12345 drop\nip daddr 198.51.100.0/24 accept\n}\n}",
+                                 False))  # fmt: skip
+        found = guard.until("the change", changes=1)
+        assert found["last"]["harmless"] is True and found["healed"] == 0
+        found = guard.until("the proof", judgement="stricter")
+        assert found["state"] == "holding"
+        assert others(lab) == "other"
+
+
+# ---- watched only -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tampering", gd.OWN + gd.FOREIGN, ids=str)
+def test_watched_tables_are_put_right(lab: Lab, tmp_path: Path, tampering: Tampering,
+                                      say: Say) -> None:  # fmt: skip
+    with Guard(lab, tmp_path, "--no-own") as guard, tr.Blast(lab, tampering.user) as blast:
+        assert guard.status()["owned"] is False
+        result = gd.tamper(lab, tampering)
+        found = guard.until("it to be put right", healed=lambda count: count >= 1)
+        # A second transaction may find what the first had changed put right already.
+        assert result.returncode == 0 or "# then" in tampering.commands, result.stderr
+        assert found["last"]["comm"] == "nft" and found["last"]["pid"] > 0
+        assert found["state"] == "holding"
+        assert state(lab) == "policy" and others(lab) == ""
+        nothing_more_escapes(blast)
+        say(f"{tampering}, watched: escaped {blast.tally().escapes}, put right "
+            f"{found['last']['healed_us']} us after the notice")  # fmt: skip
+
+
+def test_one_who_cannot_be_driven_out_shuts_all(lab: Lab, tmp_path: Path) -> None:
+    """A program that owns a table of our name: nothing can be put right, so no link stays up, until a
+    person acts; and then not before that program has gone."""
+    with Guard(lab, tmp_path, "--no-own") as guard, tr.Blast(lab, "nobody") as blast:
+        with _owning(lab, "flush ruleset; add table inet lethe { flags owner; }"):
+            found = guard.until("everything to be shut", state="shut")
+            assert found["shut"]
+            assert _up(lab) == []
+            assert tr.run(lab, ["ip", "link", "set", names.LAN_DEVICE, "up"]).returncode == 0
+            wait_for(lambda: _up(lab) == [], SECONDS, "the link to be down again")
+            assert tr.wall(lab, "apply", str(names.DEFAULT_POLICY)).returncode == 3
+            assert guard.status()["state"] == "shut"
+        put(lab)
+        assert guard.status()["state"] == "holding" and guard.status()["shut"] == ""
+        assert tr.run(lab, ["ip", "link", "set", names.LAN_DEVICE, "up"]).returncode == 0
+        blast.tally()
+    _links_again(lab)
+    assert state(lab) == "policy"
+
+
+@contextmanager
+def _owning(lab: Lab, commands: str) -> Iterator[None]:
+    """As nft's own interactive mode does it: it stays, and what it owns does."""
+    process = netns.run_in(lab.ns(names.HOST), lambda: subprocess.Popen(
+        ["nft", "-i"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True))
+    assert process.stdin
+    try:
+        process.stdin.write(commands + "\n")
+        process.stdin.flush()
+        yield
+    finally:
+        process.stdin.close()
+        process.wait(SECONDS)
+
+
+def _up(lab: Lab) -> list[str]:
+    said = tr.run(lab, ["ip", "-o", "link", "show", "up"], check=True).stdout.splitlines()
+    return [name for name in (line.split(": ")[1].split("@")[0] for line in said) if name != "lo"]
+
+
+def _links_again(lab: Lab) -> None:
+    """A link that was down has lost its routes."""
+    netns.ip_batch([f"link set {names.LAN_DEVICE} up"], ns=lab.ns(names.HOST))
+    netns.ip_batch([f"route replace default via {names.ROUTER_ADDRESS}"], ns=lab.ns(names.HOST))
+
+
+# ---- through the guard --------------------------------------------------------------------------
+
+
+def test_lethe_wall_goes_through_the_guard(lab: Lab, tmp_path: Path) -> None:
+    with Guard(lab, tmp_path) as guard, tr.Blast(lab, "root") as blast:
+        for verb in (["seal"], ["apply", str(names.DEFAULT_POLICY)], ["cover"]) * 5:
+            result = tr.wall(lab, *verb)
+            assert result.returncode == 0, result.stderr
+            assert state(lab) == (tr.SEALED if verb == ["seal"] else "policy")
+            assert guard.status()["owned"] is True
+        assert blast.tally().escapes == 0
+        assert tr.wall(lab, "open", "--yes").returncode == 0
+        assert state(lab) == tr.OPEN and guard.status()["state"] == "idle"
+        until_escaped(blast)
+        put(lab)
+        assert guard.status()["state"] == "holding"
+        nothing_more_escapes(blast)
+        assert guard.status()["changes"] == 0
+
+
+def test_a_stored_batch_goes_through_the_guard(lab: Lab, tmp_path: Path) -> None:
+    batch = tmp_path / "batch"
+    assert tr.wall(lab, "compile", "--batch", str(batch), str(names.DEFAULT_POLICY)).returncode == 0
+    with Guard(lab, tmp_path) as guard:
+        assert tr.wall(lab, "seal").returncode == 0
+        assert tr.wall(lab, "apply", "--batch", str(batch)).returncode == 0
+        assert state(lab) == "policy" and guard.status()["owned"] is True
+    # What a guard left behind is replaced without one as well.
+    assert tr.wall(lab, "seal").returncode == 0
+    assert state(lab) == tr.SEALED
+
+
+def test_a_guard_that_does_not_answer(lab: Lab, tmp_path: Path) -> None:
+    """Stopped: what is asked fails and says why, nothing opens, and nothing is done afterwards."""
+    with Guard(lab, tmp_path) as guard, tr.Blast(lab, "nobody") as blast:
+        guard.signal(signal.SIGSTOP)
+        for verb in (["open", "--yes"], ["seal"]):
+            result = tr.wall(lab, *verb)
+            assert result.returncode == 3
+            assert "does not answer" in result.stderr, result.stderr
+        assert gd.tamper(lab, gd.OWN[0]).returncode == 0
+        wait_for(lambda: blast.tally().total > STOPPED_PACKETS, SECONDS, "many packets")
+        assert blast.tally().escapes == 0
+        guard.signal(signal.SIGCONT)
+        assert tr.wall(lab, "cover").returncode == 0
+        put(lab)
+        assert state(lab) == "policy"
+        assert "root asked" not in guard.said().replace("was replaced, as root asked", "", 1)
+        assert blast.tally().escapes == 0
+
+
+def test_nobody_but_root_may_ask(lab: Lab, tmp_path: Path) -> None:
+    with Guard(lab, tmp_path):
+        path = _socket_of(lab)
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert _ask_as(path, 65534) in SO_PEERCRED_REFUSED
+        # And should the file's mode have been changed, the guard looks by itself.
+        path.chmod(0o666)
+        assert _ask_as(path, 65534) in (errno.ECONNRESET, errno.EPIPE)
+        assert state(lab) == "policy"
+
+
+def _socket_of(lab: Lab) -> Path:
+    number = os.stat(netns.path(lab.ns(names.HOST))).st_ino
+    return gd.FOLDER / f"guard-{number}.socket"
+
+
+def _ask_as(path: Path, uid: int) -> int:
+    """Asks to open. 0, or the error of what failed."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.setgroups([])
+            os.setresgid(uid, uid, uid)
+            os.setresuid(uid, uid, uid)
+            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
+                client.settimeout(SECONDS)
+                client.connect(str(path))
+                client.send(b"1DGL\x03\x00\x00\x00")
+                os._exit(0 if client.recv(4096) else errno.ECONNRESET)
+        except OSError as error:
+            os._exit(error.errno or 255)
+        finally:
+            os._exit(255)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+@pytest.mark.parametrize("request_bytes", [b"", b"1DGL", b"1DGL\x09\x00\x00\x00", b"x" * 8,
+                                           b"1DGL\x01\x00\x00\x00", b"1DGL\x03\x00\x00\x00" * 2])
+def test_what_is_no_request_is_none(lab: Lab, tmp_path: Path, request_bytes: bytes) -> None:
+    with Guard(lab, tmp_path) as guard:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
+            client.settimeout(SECONDS)
+            client.connect(str(_socket_of(lab)))
+            if request_bytes:
+                client.send(request_bytes)
+                assert client.recv(4096) == b""
+        put(lab)  # the guard serves on
+        assert guard.running() and state(lab) == "policy"
+
+
+@pytest.mark.parametrize("kind", ["foreign", "unsealed", "garbage", "removal"])
+def test_what_is_no_batch_of_ours_is_refused(lab: Lab, tmp_path: Path, kind: str) -> None:
+    batch = tmp_path / "batch"
+    assert tr.wall(lab, "compile", "--batch", str(batch), str(names.DEFAULT_POLICY)).returncode == 0
+    content = batch.read_bytes()
+    if kind == "foreign":
+        content = content.replace(b"lethe\0", b"other\0")
+    elif kind == "garbage":
+        content = bytes(len(content))
+    elif kind == "removal":
+        content = _only_removal(content)
+    with Guard(lab, tmp_path) as guard:
+        before = tr.generation(lab)
+        answer = _hand_over(_socket_of(lab), content, sealed=kind != "unsealed")
+        if kind == "unsealed":
+            assert answer == b""
+        else:
+            assert int.from_bytes(answer[4:8], "little", signed=True) == -errno.EBADMSG
+        assert tr.generation(lab) == before
+        assert guard.running() and state(lab) == "policy"
+
+
+def _only_removal(batch: bytes) -> bytes:
+    """The head of a batch (begin; create, remove) and its end: it would leave nothing."""
+    messages, at = [], 0
+    while at < len(batch):
+        length = int.from_bytes(batch[at : at + 4], "little")
+        messages.append(bytearray(batch[at : at + (length + 3 & ~3)]))
+        at += length + 3 & ~3
+    head = messages[:3]
+    head[2][6] |= 4  # acknowledged
+    return b"".join([*head, messages[-1]])
+
+
+def _hand_over(path: Path, content: bytes, sealed: bool) -> bytes:
+    memory = os.memfd_create("batch", os.MFD_ALLOW_SEALING)
+    try:
+        os.write(memory, content)
+        if sealed:
+            import fcntl
+
+            fcntl.fcntl(memory, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK
+                        | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE)  # fmt: skip
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
+            client.settimeout(SECONDS)
+            client.connect(str(path))
+            socket.send_fds(client, [b"1DGL\x01\x00\x00\x00"], [memory])
+            return client.recv(4096)
+    finally:
+        os.close(memory)
+
+
+# ---- ending, and beginning again ----------------------------------------------------------------
+
+
+def test_killed_and_taken_over_again(lab: Lab, tmp_path: Path, say: Say) -> None:
+    guard = Guard(lab, tmp_path)
+    with tr.Blast(lab, "root") as blast:
+        for _ in range(RESTARTS):
+            with guard:
+                assert guard.status()["owned"] is True
+                assert guard.end(signal.SIGKILL) == -signal.SIGKILL
+            assert state(lab) == "policy"
+        with guard:
+            found = guard.status()
+            assert (found["owned"], found["changes"]) == (True, 0)
+            assert gd.tamper(lab, gd.OWN[1]).returncode != 0
+        tally = blast.tally()
+    say(f"killed {RESTARTS} times: {tally}")
+    assert tally.escapes == 0 and tally.drops == 0
+
+
+def test_stopping_it_opens_nothing(lab: Lab, tmp_path: Path) -> None:
+    with tr.Blast(lab, "amnesia") as blast:
+        with Guard(lab, tmp_path) as guard:
+            assert guard.end(signal.SIGTERM) == 0
+        sends(blast)
+        assert blast.tally().escapes == 0
+        assert state(lab) == "policy"
+        assert guard.status()["state"] == "stopped"
+        assert not _socket_of(lab).exists()
+
+
+@pytest.mark.parametrize("tampering", [t for t in gd.OWN if t.opens][:3], ids=str)
+def test_what_happened_while_it_was_dead(lab: Lab, tmp_path: Path, tampering: Tampering,
+                                         say: Say) -> None:  # fmt: skip
+    """Nobody owns the tables then. The next guard knows what there should be."""
+    with tr.Blast(lab, tampering.user) as blast:
+        with Guard(lab, tmp_path) as guard:
+            guard.end(signal.SIGKILL)
+        assert gd.tamper(lab, tampering).returncode == 0
+        until_escaped(blast)  # the anti-test
+        with Guard(lab, tmp_path) as guard:
+            found = guard.status()
+            assert (found["owned"], found["changes"], found["healed"]) == (True, 1, 1), found
+            assert "put right" in guard.said()
+            assert state(lab) == "policy"
+            nothing_more_escapes(blast)
+        say(f"{tampering} while no guard was there: {blast.tally().escapes} escaped until the next")
+
+
+def test_shut_stays_shut_for_the_next_one(lab: Lab, tmp_path: Path) -> None:
+    with Guard(lab, tmp_path, "--no-own") as guard:
+        with _owning(lab, "flush ruleset; add table inet lethe { flags owner; }"):
+            guard.until("everything to be shut", state="shut")
+            guard.end(signal.SIGKILL)
+    with Guard(lab, tmp_path) as guard:
+        assert guard.status()["state"] == "shut"
+        assert _up(lab) == []
+        put(lab)
+        assert guard.status()["state"] == "holding"
+    _links_again(lab)
+
+
+# ---- devices, namespaces, forwarding ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [[], ["--no-own"]], ids=["owned", "watched"])
+def test_devices_and_namespaces(lab: Lab, tmp_path: Path, say: Say, options: list[str]) -> None:
+    """Plugged, renamed, moved away and back, and a new namespace at its other end."""
+    host = lab.ns(names.HOST)
+    with Guard(lab, tmp_path, *options) as guard, tr.trap(lab) as trap:
+        guard.until("the new namespace", namespaces=lambda count: count >= 1)
+        with tr.Blast(lab, "root", trap) as blast:
+            tr.plug(lab, trap, "plug0")
+            _sends_on_it(blast)
+            netns.ip_batch(["link set plug0 down", "link set plug0 name wlan0", "link set wlan0 up"],
+                           ns=host)  # fmt: skip
+            _sends_on_it(blast)
+            netns.ip_batch([f"link set wlan0 netns {trap}"], ns=host)
+            netns.ip_batch([f"link set wlan0 netns {host}"], ns=trap)
+            netns.ip_batch(["link set wlan0 up"], ns=host)
+            _sends_on_it(blast)
+            tally = blast.tally()
+            tr.unplug(lab, "wlan0")
+        say(f"devices, {options or 'owned'}: {tally}")
+        assert state(lab) == "policy" and guard.status()["state"] == "holding"
+        if tr.binds_by_prefix():
+            assert tally.escapes == 0
+
+
+def _sends_on_it(blast: tr.Blast) -> None:
+    before = blast.tried()["plug"]
+    wait_for(lambda: blast.tried()["plug"] > before + 100, SECONDS, "frames on the new device")
+
+
+def test_forwarding_is_told_and_lets_nothing_out(lab: Lab, tmp_path: Path) -> None:
+    host = lab.ns(names.HOST)
+    with Guard(lab, tmp_path) as guard, tr.Blast(lab, "nobody") as blast:
+        netns.write_sysctls(host, {"ipv4/ip_forward": "1"})
+        try:
+            guard.until("forwarding to be seen", outside=lambda text: "forward" in text)
+            sends(blast)
+        finally:
+            netns.write_sysctls(host, {"ipv4/ip_forward": "0"})
+        guard.until("it to be gone", outside="")
+        assert blast.tally().escapes == 0
+
+
+def test_legacy_iptables(lab: Lab, tmp_path: Path) -> None:
+    with Guard(lab, tmp_path) as guard, tr.Blast(lab, "nobody") as blast:
+        result = tr.run(lab, ["iptables-legacy", "-P", "OUTPUT", "ACCEPT"]) if _has_legacy() else None
+        if result is None or result.returncode != 0:
+            pytest.skip("not available: iptables-legacy, or its kernel module: "
+                        f"{result.stderr.strip() if result else 'no such program'}")  # fmt: skip
+        netns.write_sysctls(lab.ns(names.HOST), {"ipv4/ip_forward": "1"})  # an event to look at
+        netns.write_sysctls(lab.ns(names.HOST), {"ipv4/ip_forward": "0"})
+        guard.until("the old table to be seen", outside=lambda text: "ip" in text)
+        sends(blast)
+        assert blast.tally().escapes == 0
+
+
+def _has_legacy() -> bool:
+    return any(os.access(f"{folder}/iptables-legacy", os.X_OK)
+               for folder in ("/usr/sbin", "/sbin"))  # fmt: skip
+
+
+# ---- too much -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [[], ["--no-own"]], ids=["owned", "watched"])
+def test_lost_notices(lab: Lab, tmp_path: Path, say: Say, options: list[str]) -> None:
+    """Stopped, while there are more notices than its queue holds; among them, where it is not
+    prevented, the end of our tables. Then it looks at everything."""
+    many = "".join(f"add table ip t{number}\nadd chain ip t{number} c\ndelete table ip t{number}\n"
+                   for number in range(FLOOD))  # fmt: skip
+    with Guard(lab, tmp_path, *options) as guard, tr.Blast(lab, "nobody") as blast:
+        guard.signal(signal.SIGSTOP)
+        while not _overflowed(lab, guard.pid):
+            assert tr.run(lab, ["timeout", "60", "nft", "-f", "-"], input=many).returncode == 0
+        gd.tamper(lab, gd.OWN[0])
+        if options:
+            until_escaped(blast)
+        guard.signal(signal.SIGCONT)
+        found = guard.until("notices to be missed", lost=lambda count: count >= 1)
+        assert found["state"] == "holding"
+        wait_for(lambda: state(lab) == "policy", SECONDS, "the policy")
+        nothing_more_escapes(blast)
+        say(f"notices lost, {'watched' if options else 'owned'}: {blast.tally().escapes} escaped")
+        assert options or blast.tally().escapes == 0
+
+
+def _overflowed(lab: Lab, pid: int) -> bool:
+    """Has one of the guard's netlink sockets dropped something? The kernel counts."""
+
+    def body() -> bool:
+        lines = Path("/proc/thread-self/net/netlink").read_text(encoding="ascii").splitlines()[1:]
+        return any(int(fields[8]) > 0 for fields in map(str.split, lines) if fields[1] == "12")
+
+    return netns.run_in(lab.ns(names.HOST), body)
+
+
+@pytest.mark.parametrize("options", [[], ["--no-own"]], ids=["owned", "watched"])
+def test_changes_without_a_pause(lab: Lab, tmp_path: Path, say: Say, options: list[str]) -> None:
+    """Foreign tables come and go as fast as one can, and rewrite."""
+    with Guard(lab, tmp_path, *options) as guard, tr.Blast(lab, "nobody") as blast:
+        for number in range(CHURN):
+            gd.tamper(lab, gd.FOREIGN[number % len(gd.FOREIGN)])
+        guard.until("them all", changes=lambda count: count >= CHURN / 2, state="holding")
+        wait_for(lambda: state(lab) == "policy" and others(lab) == "", SECONDS, "peace")
+        nothing_more_escapes(blast)
+        found = guard.status()
+        say(f"{found['changes']} changes, {found['healed']} put right: {blast.tally()}")
+        assert found["state"] == "holding"
+
+
+def test_little_memory(lab: Lab, tmp_path: Path, say: Say) -> None:
+    """From too little to begin with up to enough: in each case what was enforced is."""
+    began = 0
+    with tr.Blast(lab, "root") as blast:
+        for megabytes in range(4, 64, 2):
+            guard = Guard(lab, tmp_path, limit=megabytes << 20)
+            guard.start(ready=False)
+            wait_for(lambda: not guard.running() or _is_ready(guard), SECONDS, "an end or a beginning")
+            if guard.running():
+                began += 1
+                result = tr.wall(lab, "apply", str(names.DEFAULT_POLICY))
+                guard.signal(signal.SIGKILL)
+                guard.wait()
+                if result.returncode == 0 and began > 3:
+                    break
+            assert state(lab) in ("policy", tr.SEALED), guard.said()
+        tally = blast.tally()
+    say(f"up to {megabytes} MiB: {tally}")
+    assert tally.escapes == 0
+    assert began > 0
+    _links_again(lab)
+
+
+def _is_ready(guard: Guard) -> bool:
+    try:
+        return bool(guard.status())
+    except (OSError, ValueError):
+        return False
