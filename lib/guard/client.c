@@ -39,8 +39,8 @@ void guard_client_done(struct guard_client *client)
  * too. */
 static int connect_to(const char *path, int *ret_fd)
 {
-	struct timeval limit = { .tv_sec = GUARD_SECONDS };
-	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	struct timeval limit = {.tv_sec = GUARD_SECONDS};
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
 	AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) < 0 ||
@@ -61,8 +61,8 @@ int guard_connect(const char *folder, struct guard_client *ret_client)
 	int r = guard_path(folder, "socket", path);
 
 	r = r < 0 ? r : connect_to(path, &client.socket);
-	/* A file that nobody listens at was left by a guard that died; a folder that this user may not
-	 * enter is not for this user. */
+	/* A file that nobody listens at was left by a guard that died; a folder that this user may
+	 * not enter is not for this user. */
 	if (r == -ECONNREFUSED || r == -EACCES || r == -EPERM || r == -ENOTDIR)
 		return -ENOENT;
 	if (r < 0)
@@ -89,20 +89,21 @@ static int fill(int memory, const uint8_t *bytes, size_t len)
 		bytes += written;
 		len -= (size_t)written;
 	}
-	if (fcntl(memory, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
+	if (fcntl(memory, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) <
+	    0)
 		return neg_errno();
 	return 0;
 }
 
 static int send_request(int socket, enum guard_verb verb, int memory)
 {
-	struct guard_request request = { .magic = GUARD_MAGIC, .verb = (uint32_t)verb };
-	struct iovec part = { .iov_base = &request, .iov_len = sizeof(request) };
+	struct guard_request request = {.magic = GUARD_MAGIC, .verb = (uint32_t)verb};
+	struct iovec part = {.iov_base = &request, .iov_len = sizeof(request)};
 	union {
 		char space[CMSG_SPACE(sizeof(int))];
 		struct cmsghdr aligned;
-	} control = { 0 };
-	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+	} control = {0};
+	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
 	ssize_t sent;
 
 	if (memory >= 0) {

@@ -13,7 +13,7 @@
 
 int guard_listen(const char *path, int *ret_fd)
 {
-	struct sockaddr_un own = { .sun_family = AF_UNIX };
+	struct sockaddr_un own = {.sun_family = AF_UNIX};
 	AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	mode_t before;
 	int bound;
@@ -38,7 +38,7 @@ int guard_listen(const char *path, int *ret_fd)
 /* The file's mode keeps others out; this holds should it have been changed. */
 static int is_root(int fd)
 {
-	struct ucred peer = { .uid = UINT32_MAX };
+	struct ucred peer = {.uid = UINT32_MAX};
 	socklen_t len = sizeof(peer);
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
@@ -117,15 +117,15 @@ static int read_sealed(int memory, uint8_t **ret_batch, size_t *ret_len)
 int guard_receive(int fd, enum guard_verb *ret_verb, uint8_t **ret_batch, size_t *ret_len)
 {
 	struct guard_request request;
-	struct iovec part = { .iov_base = &request, .iov_len = sizeof(request) };
+	struct iovec part = {.iov_base = &request, .iov_len = sizeof(request)};
 	union {
 		char space[CMSG_SPACE(4 * sizeof(int))];
 		struct cmsghdr aligned;
 	} control;
-	struct msghdr message = { .msg_iov = &part,
-				  .msg_iovlen = 1,
-				  .msg_control = control.space,
-				  .msg_controllen = sizeof(control.space) };
+	struct msghdr message = {.msg_iov = &part,
+				 .msg_iovlen = 1,
+				 .msg_control = control.space,
+				 .msg_controllen = sizeof(control.space)};
 	ssize_t got = recvmsg(fd, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 	AUTO_CLOSE int memory = -EBADF;
 
@@ -150,14 +150,14 @@ int guard_receive(int fd, enum guard_verb *ret_verb, uint8_t **ret_batch, size_t
 
 bool guard_is_gone(int fd)
 {
-	struct pollfd ask = { .fd = fd, .events = POLLRDHUP };
+	struct pollfd ask = {.fd = fd, .events = POLLRDHUP};
 
 	return poll(&ask, 1, 0) != 0;
 }
 
 int guard_reply(int fd, int error, const struct diag *diag)
 {
-	struct guard_answer answer = { .magic = GUARD_MAGIC, .error = error };
+	struct guard_answer answer = {.magic = GUARD_MAGIC, .error = error};
 
 	snprintf(answer.message, sizeof(answer.message), "%s", diag->message);
 	snprintf(answer.hint, sizeof(answer.hint), "%s", diag->hint);

@@ -11,8 +11,8 @@
 
 struct nf_change {
 	uint32_t generation; /* of the ruleset, after the change */
-	uint32_t port;	     /* of the socket that made it; see nf_port() */
-	uint32_t pid;	     /* of the process that made it, in the first pid namespace; 0: not told */
+	uint32_t port;       /* of the socket that made it; see nf_port() */
+	uint32_t pid; /* of the process that made it, in the first pid namespace; 0: not told */
 	char comm[NF_COMM_MAX]; /* its name as printable ASCII, others as '?'; "" if not told */
 };
 
@@ -26,7 +26,8 @@ int nf_descriptor(const struct nf_socket *socket);
 /* The number by which the kernel knows the socket, and by which it remembers an owner. */
 uint32_t nf_port(const struct nf_socket *socket);
 
-/* The changes that have been told of since, each handed to @visit. 0; -ENOBUFS: notices were lost, so
- * anything may have changed; or -errno. Malformed notices count as lost. */
+/* The changes that have been told of since, each handed to @visit. 0; -ENOBUFS: notices were lost,
+ * so anything may have changed; or -errno. Malformed notices count as lost. */
 MUST_CHECK int nf_events_read(struct nf_socket *socket,
-			      void (*visit)(const struct nf_change *change, void *data), void *data);
+			      void (*visit)(const struct nf_change *change, void *data),
+			      void *data);

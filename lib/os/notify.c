@@ -8,7 +8,7 @@
 
 int notify_open(int *ret_fd)
 {
-	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
 	const char *name = getenv("NOTIFY_SOCKET");
 	AUTO_CLOSE int fd = -EBADF;
 	socklen_t len;

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Telling the service manager how a service is (sd_notify(3)'s protocol, which is a datagram of lines).
- * Our own, and not libsystemd's: a resident process with rights shall hold no library for one line.
+ * Telling the service manager how a service is (sd_notify(3)'s protocol, which is a datagram of
+ * lines). Our own, and not libsystemd's: a resident process with rights shall hold no library for
+ * one line.
  */
 #pragma once
 
 #include <base/cleanup.h>
 
-/* A socket connected to whom NOTIFY_SOCKET names. 0; -ENOENT if nobody wants to know; -EINVAL if the
- * name cannot be one; or -errno. */
+/* A socket connected to whom NOTIFY_SOCKET names. 0; -ENOENT if nobody wants to know; -EINVAL if
+ * the name cannot be one; or -errno. */
 MUST_CHECK int notify_open(int *ret_fd);
 
-/* Send lines ("READY=1\nSTATUS=...") over it. 0, -EBADF if @fd is none, or -errno. Does not wait. */
+/* Send lines ("READY=1\nSTATUS=...") over it. 0, -EBADF if @fd is none, or -errno. Does not wait.
+ */
 MUST_CHECK int notify_send(int fd, const char *lines);

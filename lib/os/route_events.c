@@ -11,10 +11,10 @@
 
 int route_events_open(int *ret_fd)
 {
-	static const int groups[] = { RTNLGRP_LINK,	   RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
-				      RTNLGRP_IPV4_RULE,   RTNLGRP_IPV6_RULE,	RTNLGRP_IPV4_NETCONF,
-				      RTNLGRP_IPV6_NETCONF };
-	const struct sockaddr_nl own = { .nl_family = AF_NETLINK };
+	static const int groups[] = {RTNLGRP_LINK,        RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
+				     RTNLGRP_IPV4_RULE,   RTNLGRP_IPV6_RULE,   RTNLGRP_IPV4_NETCONF,
+				     RTNLGRP_IPV6_NETCONF};
+	const struct sockaddr_nl own = {.nl_family = AF_NETLINK};
 	int bytes = QUEUE_BYTES;
 	AUTO_CLOSE int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 
@@ -41,9 +41,9 @@ static int link_read(const struct nlmsghdr *header, const uint8_t *body, size_t 
 		return -EBADMSG;
 	memcpy(&link, body, sizeof(link));
 	*ret_event = (struct route_event){
-		.kind = header->nlmsg_type == RTM_DELLINK ? ROUTE_EVENT_LINK_GONE : ROUTE_EVENT_LINK,
-		.index = (unsigned)link.ifi_index,
-		.up = (link.ifi_flags & IFF_UP) != 0,
+	    .kind = header->nlmsg_type == RTM_DELLINK ? ROUTE_EVENT_LINK_GONE : ROUTE_EVENT_LINK,
+	    .index = (unsigned)link.ifi_index,
+	    .up = (link.ifi_flags & IFF_UP) != 0,
 	};
 	return 1;
 }
@@ -55,8 +55,7 @@ static int address_read(const uint8_t *body, size_t len, struct route_event *ret
 	if (len < sizeof(address))
 		return -EBADMSG;
 	memcpy(&address, body, sizeof(address));
-	*ret_event = (struct route_event){ .kind = ROUTE_EVENT_ADDRESS,
-					   .index = address.ifa_index };
+	*ret_event = (struct route_event){.kind = ROUTE_EVENT_ADDRESS, .index = address.ifa_index};
 	return 1;
 }
 
@@ -81,11 +80,11 @@ static int message_read(const uint8_t *bytes, size_t len, struct route_event *re
 		return address_read(bytes, len, ret_event);
 	case RTM_NEWRULE:
 	case RTM_DELRULE:
-		*ret_event = (struct route_event){ .kind = ROUTE_EVENT_RULE };
+		*ret_event = (struct route_event){.kind = ROUTE_EVENT_RULE};
 		return 1;
 	case RTM_NEWNETCONF:
 	case RTM_DELNETCONF:
-		*ret_event = (struct route_event){ .kind = ROUTE_EVENT_SETTING };
+		*ret_event = (struct route_event){.kind = ROUTE_EVENT_SETTING};
 		return 1;
 	default:
 		return 0;
@@ -97,7 +96,7 @@ int route_events_next(int fd, struct route_event *ret_event)
 	uint8_t bytes[16384];
 
 	for (;;) {
-		struct sockaddr_nl from = { 0 };
+		struct sockaddr_nl from = {0};
 		socklen_t from_len = sizeof(from);
 		ssize_t len = recvfrom(fd, bytes, sizeof(bytes), MSG_DONTWAIT,
 				       (struct sockaddr *)&from, &from_len);

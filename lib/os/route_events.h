@@ -8,18 +8,18 @@
 #include <base/cleanup.h>
 
 enum route_event_kind {
-	ROUTE_EVENT_LINK = 1,	/* a device has come or changed */
+	ROUTE_EVENT_LINK = 1, /* a device has come or changed */
 	ROUTE_EVENT_LINK_GONE,
-	ROUTE_EVENT_ADDRESS,	/* a device got or lost one. Which one is not told: it is nobody's
-				 * business */
-	ROUTE_EVENT_RULE,	/* a routing rule */
-	ROUTE_EVENT_SETTING,	/* forwarding and its like, of a device or of all */
+	ROUTE_EVENT_ADDRESS, /* a device got or lost one. Which one is not told: it is nobody's
+			      * business */
+	ROUTE_EVENT_RULE,    /* a routing rule */
+	ROUTE_EVENT_SETTING, /* forwarding and its like, of a device or of all */
 };
 
 struct route_event {
 	enum route_event_kind kind;
 	unsigned index; /* of the device, for the first three */
-	bool up;	/* ROUTE_EVENT_LINK: set up by the administrator */
+	bool up;        /* ROUTE_EVENT_LINK: set up by the administrator */
 };
 
 /* A socket that hears of them. 0 or -errno. */

@@ -137,7 +137,7 @@ int sandbox_resident(void)
 		SCMP_SYS(pipe2),      SCMP_SYS(wait4),		 SCMP_SYS(getppid),
 		SCMP_SYS(prctl),      SCMP_SYS(set_robust_list), SCMP_SYS(rseq),
 		SCMP_SYS(capset),     SCMP_SYS(capget),		 SCMP_SYS(readlink),
-		SCMP_SYS(readlinkat), SCMP_SYS(fstatfs),
+		SCMP_SYS(readlinkat), SCMP_SYS(fstatfs),	 SCMP_SYS(inotify_add_watch),
 	};
 
 	return filter_netlink(netlink_calls, ARRAY_SIZE(netlink_calls), more, ARRAY_SIZE(more),

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Tables of others. A packet that two chains see must pass both, so a table that only looks and gives
- * verdicts can but drop more. What writes into packets, marks them, moves them to another hook, hands
- * them to a program, or is not understood, is another matter. This is decided by form, in microseconds;
- * the proof looks afterwards at what was let be.
+ * Tables of others. A packet that two chains see must pass both, so a table that only looks and
+ * gives verdicts can but drop more. What writes into packets, marks them, moves them to another
+ * hook, hands them to a program, or is not understood, is another matter. This is decided by form,
+ * in microseconds; the proof looks afterwards at what was let be.
  */
 #include "resident.h"
 

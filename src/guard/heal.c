@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Looking at what somebody else has changed, and putting it right: first our own tables, in one
- * transaction, then those of others that could do more than drop. They are separate transactions, so
- * that a table that cannot be deleted does not keep ours from being put back.
+ * transaction, then those of others that could do more than drop. They are separate transactions,
+ * so that a table that cannot be deleted does not keep ours from being put back.
  */
 #include "resident.h"
 
 #include <string.h>
 #include <time.h>
 
-#define TRIES	  2  /* to put right, before all is shut */
+#define TRIES      2 /* to put right, before all is shut */
 #define READ_TRIES 4
-#define AGAIN_MAX 40 /* looks that were in vain, AGAIN_MS apart (loop.c) */
+#define AGAIN_MAX  40 /* looks that were in vain, AGAIN_MS apart (loop.c) */
 
 int64_t heal_clock(void)
 {
@@ -24,17 +24,17 @@ int64_t heal_clock(void)
 /* One look. */
 struct look {
 	struct resident *resident;
-	struct buf what;  /* that was found, in words */
+	struct buf what;    /* that was found, in words */
 	bool found, healed; /* there was something to put right; and it was */
-	int64_t at;   /* of heal_clock(): when it was */
-	bool again; /* it could not be read */
+	int64_t at;         /* of heal_clock(): when it was */
+	bool again;         /* it could not be read */
 };
 
 /* @r of something that was to be put right: try again, or not. */
 static void own_heal(struct look *look)
 {
 	struct resident *resident = look->resident;
-	struct diag diag = { 0 };
+	struct diag diag = {0};
 	int r = -EAGAIN;
 
 	for (unsigned i = 0; i < TRIES && r < 0; i++)
@@ -90,9 +90,9 @@ static const char *weakens(struct resident *resident, const struct ruleset_table
 
 static int foreign_remove(struct resident *resident, const struct ruleset_table *table)
 {
-	struct ruleset_table name = { .family = table->family };
-	const struct ruleset one = { .tables = &name, .table_count = 1 };
-	struct diag diag = { 0 };
+	struct ruleset_table name = {.family = table->family};
+	const struct ruleset one = {.tables = &name, .table_count = 1};
+	struct diag diag = {0};
 	int r;
 
 	memcpy(name.name, table->name, sizeof(name.name));
@@ -169,10 +169,10 @@ static void note(struct resident *resident, struct look *look, int64_t since_us,
 	struct resident_change *last = &resident->last;
 
 	*last = (struct resident_change){
-		.time = time(NULL),
-		.healed_us = look->healed ? look->at - since_us : -1,
-		.harmless = !look->found,
-		.pid = culprit ? culprit->pid : 0,
+	    .time = time(NULL),
+	    .healed_us = look->healed ? look->at - since_us : -1,
+	    .harmless = !look->found,
+	    .pid = culprit ? culprit->pid : 0,
 	};
 	if (culprit)
 		memcpy(last->comm, culprit->comm, sizeof(last->comm));
@@ -187,7 +187,7 @@ static void note(struct resident *resident, struct look *look, int64_t since_us,
 
 void heal_look(struct resident *resident, int64_t since_us, const struct nf_change *culprit)
 {
-	struct look look = { .resident = resident, .what = { .cap = 4096 } };
+	struct look look = {.resident = resident, .what = {.cap = 4096}};
 
 	if (!resident->wanted)
 		return;
@@ -219,8 +219,8 @@ size_t heal_remove_others(struct resident *resident)
 
 void heal_cover(struct resident *resident)
 {
-	AUTO_BUF struct buf what = { .cap = 4096 };
-	struct diag diag = { 0 };
+	AUTO_BUF struct buf what = {.cap = 4096};
+	struct diag diag = {0};
 	int r;
 
 	if (!resident->wanted || resident->binding != NF_BY_NAMES)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The two tables. While this process lives they are its socket's; when it ends for whatever reason they
- * stay, and the next one takes them over. Every change is one transaction, so there is no moment without
- * rules. The compiler knows nothing of owners: the flags are added here, on the way to the kernel.
+ * The two tables. While this process lives they are its socket's; when it ends for whatever reason
+ * they stay, and the next one takes them over. Every change is one transaction, so there is no
+ * moment without rules. The compiler knows nothing of owners: the flags are added here, on the way
+ * to the kernel.
  */
 #include "resident.h"
 
@@ -15,13 +16,13 @@
 /* With ownership where the kernel knows it. One that does not refuses the whole batch. */
 static int install(struct resident *resident, const struct ruleset *ruleset, struct diag *diag)
 {
-	AUTO_BUF struct buf difference = { .cap = 4096 };
+	AUTO_BUF struct buf difference = {.cap = 4096};
 	bool own = resident->options->own && resident->persists;
 	int r = nf_install(resident->nf, ruleset, own ? NF_OWNED : 0, diag, &difference,
 			   &resident->binding);
 
 	if (r == -EOPNOTSUPP && own) {
-		*diag = (struct diag){ 0 };
+		*diag = (struct diag){0};
 		own = false;
 		r = nf_install(resident->nf, ruleset, 0, diag, &difference, &resident->binding);
 		resident->persists = r < 0; /* otherwise that was not the reason */
@@ -45,7 +46,7 @@ static void now_holding(struct resident *resident, struct ruleset **ruleset)
 
 int hold_install(struct resident *resident, struct ruleset **ruleset, struct diag *diag)
 {
-	struct diag ignored = { 0 };
+	struct diag ignored = {0};
 	int r = install(resident, *ruleset, diag), kept;
 
 	/* It may be there all the same, or half of it as far as anybody knows. */
@@ -58,7 +59,8 @@ int hold_install(struct resident *resident, struct ruleset **ruleset, struct dia
 	now_holding(resident, ruleset);
 	kept = kept_save(resident);
 	if (kept < 0)
-		tell("cannot keep what is enforced for a guard after this one: %s", strerror(-kept));
+		tell("cannot keep what is enforced for a guard after this one: %s",
+		     strerror(-kept));
 	return 0;
 }
 
@@ -78,8 +80,8 @@ int hold_release(struct resident *resident, struct diag *diag)
 	return 0;
 }
 
-/* The kernel itself keeps others off tables that have an owner, and this process is the only one who
- * takes them. So that they still have one is all there is to ask. */
+/* The kernel itself keeps others off tables that have an owner, and this process is the only one
+ * who takes them. So that they still have one is all there is to ask. */
 static bool still_owned(const struct resident *resident)
 {
 	const struct ruleset *wanted = resident->wanted;
@@ -117,7 +119,7 @@ static bool is_orphan(const struct ruleset *ruleset)
 
 static int binding_read(struct resident *resident)
 {
-	CLEANUP(nf_held_done) struct nf_held held = { 0 };
+	CLEANUP(nf_held_done) struct nf_held held = {0};
 	int r = nf_held_read(resident->nf, &held);
 
 	if (r == 0)
@@ -129,8 +131,8 @@ static int binding_read(struct resident *resident)
 static bool adopt_as_is(struct resident *resident, const struct ruleset *wanted,
 			const struct nf_held *held)
 {
-	AUTO_BUF struct buf difference = { .cap = 4096 };
-	struct diag diag = { 0 };
+	AUTO_BUF struct buf difference = {.cap = 4096};
+	struct diag diag = {0};
 
 	if (!resident->options->own || !nf_held_whole(held) || !is_orphan(held->host) ||
 	    !is_orphan(held->frames) || held->uncovered.count > 0)
@@ -143,11 +145,12 @@ static bool adopt_as_is(struct resident *resident, const struct ruleset *wanted,
 	return binding_read(resident) == 0;
 }
 
-/* What shall be there: what the guard before had in mind, if it did not end in order; else what is. */
+/* What shall be there: what the guard before had in mind, if it did not end in order; else what is.
+ */
 static int find_wanted(struct resident *resident, struct nf_held *held, bool *ret_changed,
 		       struct ruleset **ret_wanted, struct diag *diag)
 {
-	AUTO_BUF struct buf difference = { .cap = 4096 };
+	AUTO_BUF struct buf difference = {.cap = 4096};
 	int r = kept_load(resident, ret_wanted);
 
 	if (r == 0) {
@@ -168,7 +171,7 @@ static int find_wanted(struct resident *resident, struct nf_held *held, bool *re
 int hold_adopt(struct resident *resident, bool *ret_changed, struct diag *diag)
 {
 	CLEANUP(ruleset_freep) struct ruleset *wanted = NULL;
-	CLEANUP(nf_held_done) struct nf_held held = { 0 };
+	CLEANUP(nf_held_done) struct nf_held held = {0};
 	AUTO_CLOSE int lock = -EBADF;
 	int r = netns_lock_within(LOCK_SECONDS, &lock);
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Does what the kernel holds, tables of others included, let out more than the policy? A proof takes
- * longer than an eye may be closed, and more memory than a resident process should have, so a process
- * is split off for it. It reads the rules over a socket of its own, answers with one record, and ends;
- * should the guard die, it dies with it, or its copies of the sockets would keep the tables owned.
+ * Does what the kernel holds, tables of others included, let out more than the policy? A proof
+ * takes longer than an eye may be closed, and more memory than a resident process should have, so a
+ * process is split off for it. It reads the rules over a socket of its own, answers with one
+ * record, and ends; should the guard die, it dies with it, or its copies of the sockets would keep
+ * the tables owned.
  */
 #include "resident.h"
 
@@ -45,8 +46,7 @@ static bool is_named(const struct ruleset *ruleset, const char *device)
 static struct proof_device *devices_of(const struct surroundings *surroundings,
 				       const struct ruleset *ruleset, size_t *ret_count)
 {
-	struct proof_device *devices =
-	    calloc(surroundings->device_count + 1, sizeof(*devices));
+	struct proof_device *devices = calloc(surroundings->device_count + 1, sizeof(*devices));
 
 	*ret_count = 0;
 	for (size_t i = 0; devices && i < surroundings->device_count; i++) {
@@ -85,8 +85,8 @@ static enum resident_judgement judgement_of(const struct proof_result *result)
 static enum resident_judgement prove(const struct policy *policy, const struct ruleset *ruleset,
 				     const struct surroundings *surroundings)
 {
-	CLEANUP(proof_result_done) struct proof_result result = { 0 };
-	struct proof_options how = { 0 };
+	CLEANUP(proof_result_done) struct proof_result result = {0};
+	struct proof_options how = {0};
 	AUTO_FREE struct proof_device *devices =
 	    devices_of(surroundings, ruleset, &how.device_count);
 
@@ -96,8 +96,8 @@ static enum resident_judgement prove(const struct policy *policy, const struct r
 	return judgement_of(&result);
 }
 
-/* The first of what decides about packets and is no rule. That something cannot be told, for want of
- * rights that this process shall not have, is lethe-proof's to say. */
+/* The first of what decides about packets and is no rule. That something cannot be told, for want
+ * of rights that this process shall not have, is lethe-proof's to say. */
 static void outside_of(const struct surroundings *surroundings, char ret_text[RESIDENT_WHAT_MAX])
 {
 	for (size_t i = 0; i < surroundings->finding_count; i++) {
@@ -113,12 +113,12 @@ static void outside_of(const struct surroundings *surroundings, char ret_text[RE
 
 static void judge(const struct resident *resident, struct answer *answer)
 {
-	const struct policy_options how = { .passwd = resident->options->passwd };
-	AUTO_SURROUNDINGS struct surroundings surroundings = { 0 };
+	const struct policy_options how = {.passwd = resident->options->passwd};
+	AUTO_SURROUNDINGS struct surroundings surroundings = {0};
 	CLEANUP(ruleset_freep) struct ruleset *all = NULL;
 	CLEANUP(policy_freep) struct policy *policy = NULL;
 	CLEANUP(nf_closep) struct nf_socket *nf = NULL;
-	struct diag diag = { 0 };
+	struct diag diag = {0};
 
 	if (nf_open(&nf) < 0 || surroundings_read(&surroundings) < 0)
 		return;
@@ -131,17 +131,17 @@ static void judge(const struct resident *resident, struct answer *answer)
 		return;
 	/* A policy that was edited and not applied says nothing of what is enforced: then there is
 	 * nothing to judge by. */
-	answer->basis = answer->basis ||
-			prove(policy, resident->wanted, &surroundings) == JUDGEMENT_PROVED;
+	answer->basis =
+	    answer->basis || prove(policy, resident->wanted, &surroundings) == JUDGEMENT_PROVED;
 	if (answer->basis)
 		answer->judgement = prove(policy, all, &surroundings);
 }
 
 static void child_run(struct resident *resident, int out, pid_t parent)
 {
-	struct answer answer = { .basis = resident->judge_basis };
-	int own[] = { resident->route, resident->listener, resident->client,
-		      resident->signals, resident->names, resident->notify };
+	struct answer answer = {.basis = resident->judge_basis};
+	int own[] = {resident->route,   resident->listener, resident->client,
+		     resident->signals, resident->names,    resident->notify};
 
 	nf_close(resident->nf);
 	nf_close(resident->events);
@@ -201,7 +201,7 @@ static void act_on(struct resident *resident, const struct answer *answer)
 
 void judge_finish(struct resident *resident)
 {
-	struct answer answer = { 0 };
+	struct answer answer = {0};
 	ssize_t got = read(resident->judged, &answer, sizeof(answer));
 
 	if (got < 0 && errno == EINTR)
@@ -212,7 +212,7 @@ void judge_finish(struct resident *resident)
 	resident->judge = 0;
 	if (got != sizeof(answer)) {
 		tell("the proof ended without an answer");
-		answer = (struct answer){ 0 };
+		answer = (struct answer){0};
 	}
 	/* Of something that has changed since it says nothing. */
 	if (!resident->judge_again && resident->wanted) {

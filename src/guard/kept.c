@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Files in /run that outlive this process: what it enforces, as a batch, so that a guard that follows
- * one that was killed knows what the kernel should hold; and that all was shut. Only root can write
- * them; what is read is checked like any stored batch. They go when a guard ends in order.
+ * Files in /run that outlive this process: what it enforces, as a batch, so that a guard that
+ * follows one that was killed knows what the kernel should hold; and that all was shut. Only root
+ * can write them; what is read is checked like any stored batch. They go when a guard ends in
+ * order.
  */
 #include "resident.h"
 
@@ -49,8 +50,8 @@ int kept_write(const char *path, const void *data, size_t len, mode_t mode)
 
 int kept_save(const struct resident *resident)
 {
-	const struct nf_batch_options how = { .device_prefix = true };
-	AUTO_BUF struct buf batch = { .cap = NF_BATCH_MAX };
+	const struct nf_batch_options how = {.device_prefix = true};
+	AUTO_BUF struct buf batch = {.cap = NF_BATCH_MAX};
 	char path[GUARD_PATH_MAX];
 	int r = guard_path(resident->options->folder, "batch", path);
 
@@ -121,8 +122,7 @@ int kept_mark_shut(const struct resident *resident)
 	char path[GUARD_PATH_MAX];
 	int r = guard_path(resident->options->folder, "shut", path);
 
-	return r < 0 ? r
-		     : kept_write(path, resident->shut_why, strlen(resident->shut_why), 0600);
+	return r < 0 ? r : kept_write(path, resident->shut_why, strlen(resident->shut_why), 0600);
 }
 
 bool kept_is_shut(const struct resident *resident)
@@ -131,6 +131,6 @@ bool kept_is_shut(const struct resident *resident)
 	struct stat status;
 
 	/* Who cannot tell takes the worse for true. */
-	return guard_path(resident->options->folder, "shut", path) < 0 || stat(path, &status) == 0 ||
-	       errno != ENOENT;
+	return guard_path(resident->options->folder, "shut", path) < 0 ||
+	       stat(path, &status) == 0 || errno != ENOENT;
 }

@@ -4,11 +4,8 @@
 
 #include <os/route_events.h>
 #include <poll.h>
-#include <string.h>
-#include <sys/inotify.h>
-#include <sys/signalfd.h>
 
-#define AGAIN_MS  50	/* until what could not be read is looked at again */
+#define AGAIN_MS  50   /* until what could not be read is looked at again */
 #define CLIENT_MS 2000 /* that a client may be silent */
 
 enum { EVENTS, ROUTE, LISTENER, CLIENT, SIGNALS, NAMES, JUDGED, SOURCES };
@@ -35,7 +32,7 @@ static void change_note(const struct nf_change *change, void *data)
 static int on_changes(struct resident *resident)
 {
 	int64_t began = heal_clock();
-	struct gathered gathered = { .resident = resident };
+	struct gathered gathered = {.resident = resident};
 	int r = nf_events_read(resident->events, change_note, &gathered);
 
 	if (r == -ENOBUFS) {
@@ -73,8 +70,8 @@ static int on_route(struct resident *resident)
 			if (resident->state == RESIDENT_SHUT && event.up && event.index != 1)
 				shut_device(resident, event.index);
 		}
-		rules = rules || event.kind == ROUTE_EVENT_RULE ||
-			event.kind == ROUTE_EVENT_SETTING;
+		rules =
+		    rules || event.kind == ROUTE_EVENT_RULE || event.kind == ROUTE_EVENT_SETTING;
 	}
 	if (links)
 		heal_cover(resident);
@@ -83,21 +80,15 @@ static int on_route(struct resident *resident)
 	return 0;
 }
 
-/* A namespace of its own has no rules; what leaves it comes in here as any packet does, and forwarding
- * is forbidden. It is counted, and the proof looks at what lies outside the rules. */
+/* A namespace of its own has no rules; what leaves it comes in here as any packet does, and
+ * forwarding is forbidden. It is counted, and the proof looks at what lies outside the rules. */
 static void on_names(struct resident *resident)
 {
-	char events[4096] __attribute__((__aligned__(__alignof__(struct inotify_event))));
-	ssize_t len = read(resident->names, events, sizeof(events));
+	unsigned appeared = names_read(resident);
 
-	for (ssize_t at = 0; at + (ssize_t)sizeof(struct inotify_event) <= len;) {
-		struct inotify_event event;
-
-		memcpy(&event, events + at, sizeof(event));
-		at += (ssize_t)sizeof(event) + (ssize_t)event.len;
-		if (event.mask & IN_CREATE)
-			resident->namespaces++;
-	}
+	if (appeared == 0)
+		return;
+	resident->namespaces += appeared;
 	judge_start(resident);
 	tell_status(resident);
 }
@@ -146,15 +137,15 @@ int loop_run(struct resident *resident)
 {
 	for (;;) {
 		struct pollfd sources[SOURCES] = {
-			[EVENTS] = { .fd = nf_descriptor(resident->events), .events = POLLIN },
-			[ROUTE] = { .fd = resident->route, .events = POLLIN },
-			/* One after the other. */
-			[LISTENER] = { .fd = resident->client < 0 ? resident->listener : -1,
-				       .events = POLLIN },
-			[CLIENT] = { .fd = resident->client, .events = POLLIN },
-			[SIGNALS] = { .fd = resident->signals, .events = POLLIN },
-			[NAMES] = { .fd = resident->names, .events = POLLIN },
-			[JUDGED] = { .fd = resident->judged, .events = POLLIN },
+		    [EVENTS] = {.fd = nf_descriptor(resident->events), .events = POLLIN},
+		    [ROUTE] = {.fd = resident->route, .events = POLLIN},
+		    /* One after the other. */
+		    [LISTENER] = {.fd = resident->client < 0 ? resident->listener : -1,
+				  .events = POLLIN},
+		    [CLIENT] = {.fd = resident->client, .events = POLLIN},
+		    [SIGNALS] = {.fd = resident->signals, .events = POLLIN},
+		    [NAMES] = {.fd = resident->names, .events = POLLIN},
+		    [JUDGED] = {.fd = resident->judged, .events = POLLIN},
 		};
 		int ready = poll(sources, SOURCES, timeout_of(resident)), r;
 

@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* lethe-guard: keeps the network filter as it shall be. Options, opening, giving up rights; the rest
- * is in loop.c. */
+/* lethe-guard: keeps the network filter as it shall be. Options, opening, giving up rights; the
+ * rest is in loop.c. */
 #include "resident.h"
 
 #include <getopt.h>
 #include <linux/capability.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/inotify.h>
 #include <sys/signalfd.h>
 
 #include <os/notify.h>
 #include <os/route_events.h>
 #include <os/sandbox.h>
-
-#define NAMES_FOLDER "/run/netns"
 
 enum { EXIT_ENDED = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 enum { OPTION_PASSWD = 256, OPTION_STATUS, OPTION_NO_OWN };
@@ -22,14 +19,14 @@ enum { OPTION_PASSWD = 256, OPTION_STATUS, OPTION_NO_OWN };
 static void usage(FILE *to)
 {
 	fputs("Usage: lethe-guard [OPTION]...\n"
-	      "Own Lethe's network filter in this network namespace, notice whatever changes it,\n"
+	      "Own Lethe's network filter in this network namespace, notice what changes it,\n"
 	      "and put it right. Runs until it is told to end; that opens nothing.\n"
 	      "\n"
 	      "      --no-own         do not own the tables; only watch and put right\n"
 	      "      --folder=DIR     where the socket is, and what a next guard needs to know\n"
 	      "                       (" GUARD_FOLDER ")\n"
 	      "      --status=FILE    where its state is told (" RESIDENT_STATUS ")\n"
-	      "  -p, --policy=FILE    what tables of others are judged by (" RESIDENT_POLICY ")\n"
+	      "  -p, --policy=FILE    what the proof judges by (" RESIDENT_POLICY ")\n"
 	      "      --passwd=FILE    where users are looked up (" RESIDENT_PASSWD ")\n"
 	      "  -h, --help           print this help\n"
 	      "  -V, --version        print the version\n"
@@ -42,14 +39,14 @@ static void usage(FILE *to)
 static int parse_options(int argc, char **argv, struct resident_options *options)
 {
 	static const struct option names[] = {
-		{ "no-own", no_argument, NULL, OPTION_NO_OWN },
-		{ "folder", required_argument, NULL, 'f' },
-		{ "status", required_argument, NULL, OPTION_STATUS },
-		{ "policy", required_argument, NULL, 'p' },
-		{ "passwd", required_argument, NULL, OPTION_PASSWD },
-		{ "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },
-		{ 0 },
+	    {"no-own", no_argument, NULL, OPTION_NO_OWN},
+	    {"folder", required_argument, NULL, 'f'},
+	    {"status", required_argument, NULL, OPTION_STATUS},
+	    {"policy", required_argument, NULL, 'p'},
+	    {"passwd", required_argument, NULL, OPTION_PASSWD},
+	    {"help", no_argument, NULL, 'h'},
+	    {"version", no_argument, NULL, 'V'},
+	    {0},
 	};
 	int c;
 
@@ -83,7 +80,8 @@ static int parse_options(int argc, char **argv, struct resident_options *options
 	}
 	if (optind == argc)
 		return 0;
-	fprintf(stderr, "lethe-guard: there is nothing to be done with '%s'. Try 'lethe-guard --help'.\n",
+	fprintf(stderr,
+		"lethe-guard: there is nothing to be done with '%s'. Try 'lethe-guard --help'.\n",
 		argv[optind]);
 	return -1 - EXIT_USAGE;
 }
@@ -105,19 +103,6 @@ static int open_signals(int *ret_fd)
 	return 0;
 }
 
-/* Namespaces that get a name. Where there is no folder for them yet there are none. */
-static int open_names(int *ret_fd)
-{
-	AUTO_CLOSE int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-
-	if (fd < 0)
-		return neg_errno();
-	if (inotify_add_watch(fd, NAMES_FOLDER, IN_CREATE | IN_DELETE | IN_ONLYDIR) < 0)
-		return neg_errno();
-	*ret_fd = TAKE_FD(fd);
-	return 0;
-}
-
 /* Listening comes first: what changes while we look must be told of. */
 static int open_all(struct resident *resident)
 {
@@ -131,9 +116,9 @@ static int open_all(struct resident *resident)
 	optional = notify_open(&resident->notify);
 	if (optional < 0 && optional != -ENOENT)
 		tell("cannot tell the service manager anything: %s", strerror(-optional));
-	optional = open_names(&resident->names);
-	if (optional < 0 && optional != -ENOENT)
-		tell("cannot watch %s: %s", NAMES_FOLDER, strerror(-optional));
+	optional = names_open(resident);
+	if (optional < 0)
+		tell("cannot watch for network namespaces: %s", strerror(-optional));
 	return 0;
 }
 
@@ -155,7 +140,7 @@ static int give_up_rights(void)
 /* Take over, and see what is there. */
 static void begin(struct resident *resident)
 {
-	struct diag diag = { 0 };
+	struct diag diag = {0};
 	bool changed = false;
 	int r = hold_adopt(resident, &changed, &diag);
 
@@ -163,7 +148,7 @@ static void begin(struct resident *resident)
 		tell("cannot take over what is enforced: %s", diag.message);
 		shut_all(resident, "what is enforced could not be taken over");
 	} else if (changed) {
-		resident->last = (struct resident_change){ .time = resident->since };
+		resident->last = (struct resident_change){.time = resident->since};
 		snprintf(resident->last.what, sizeof(resident->last.what), "%.*s",
 			 RESIDENT_WHAT_MAX - 1, diag.message);
 		resident->changes++;
@@ -207,29 +192,30 @@ static int run(struct resident *resident)
 int main(int argc, char **argv)
 {
 	struct resident_options options = {
-		.folder = GUARD_FOLDER,
-		.status = RESIDENT_STATUS,
-		.policy = RESIDENT_POLICY,
-		.passwd = RESIDENT_PASSWD,
-		.own = true,
+	    .folder = GUARD_FOLDER,
+	    .status = RESIDENT_STATUS,
+	    .policy = RESIDENT_POLICY,
+	    .passwd = RESIDENT_PASSWD,
+	    .own = true,
 	};
 	struct resident resident = {
-		.options = &options,
-		.persists = true,
-		.route = -EBADF,
-		.listener = -EBADF,
-		.client = -EBADF,
-		.signals = -EBADF,
-		.names = -EBADF,
-		.notify = -EBADF,
-		.judged = -EBADF,
+	    .options = &options,
+	    .persists = true,
+	    .route = -EBADF,
+	    .listener = -EBADF,
+	    .client = -EBADF,
+	    .signals = -EBADF,
+	    .names = -EBADF,
+	    .notify = -EBADF,
+	    .judged = -EBADF,
 	};
 	int r = parse_options(argc, argv, &options);
 
 	if (r < 0)
 		return -1 - r;
 	r = run(&resident);
-	/* The sockets go with the process; only then is the kernel's copy of the tables nobody's. */
+	/* The sockets go with the process; only then is the kernel's copy of the tables nobody's.
+	 */
 	ruleset_free(resident.wanted);
 	nf_close(resident.events);
 	nf_close(resident.nf);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What root asks for. No byte that is handed over goes to the kernel: a batch is read into a ruleset,
- * with all that is not understood refused, and what is sent is made from that. So a request can do no
- * more than replace the two tables by others of Lethe's form, or remove them if it says so.
+ * What root asks for. No byte that is handed over goes to the kernel: a batch is read into a
+ * ruleset, with all that is not understood refused, and what is sent is made from that. So a
+ * request can do no more than replace the two tables by others of Lethe's form, or remove them if
+ * it says so.
  */
 #include "resident.h"
 
@@ -83,7 +84,7 @@ void request_serve(struct resident *resident)
 {
 	enum guard_verb verb = GUARD_COVER;
 	AUTO_FREE uint8_t *batch = NULL;
-	struct diag diag = { 0 };
+	struct diag diag = {0};
 	size_t len = 0;
 	int r = guard_receive(resident->client, &verb, &batch, &len);
 

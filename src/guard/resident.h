@@ -13,22 +13,23 @@
 #include <nf/held.h>
 #include <ruleset/ruleset.h>
 
-#define RESIDENT_STATUS "/run/lethe/guard.json"
-#define RESIDENT_POLICY "/etc/lethe/policy.conf"
-#define RESIDENT_PASSWD "/etc/passwd"
+#define RESIDENT_STATUS   "/run/lethe/guard.json"
+#define RESIDENT_POLICY   "/etc/lethe/policy.conf"
+#define RESIDENT_PASSWD   "/etc/passwd"
 #define RESIDENT_WHAT_MAX 256
 
 struct resident_options {
-	const char *folder; /* of the socket, and of what outlives this process */
-	const char *status; /* the status file */
+	const char *folder;          /* of the socket, and of what outlives this process */
+	const char *status;          /* the status file */
 	const char *policy, *passwd; /* for the proof */
-	bool own; /* the tables; else they are watched and put right only */
+	bool own;                    /* the tables; else they are watched and put right only */
 };
 
 enum resident_state {
 	RESIDENT_IDLE = 0, /* nothing is enforced, so nothing is guarded */
 	RESIDENT_HOLDING,
-	RESIDENT_SHUT, /* something could not be put right: all links are down until a person acts */
+	RESIDENT_SHUT, /* something could not be put right: all links are down until a person acts
+			*/
 };
 
 /* A change that was not ours. No address is ever in it. */
@@ -37,9 +38,9 @@ struct resident_change {
 	uint32_t pid; /* 0: not known */
 	char comm[NF_COMM_MAX];
 	char what[RESIDENT_WHAT_MAX];
-	int64_t healed_us; /* from the notice until the rules that put it right were in force (they are
-			    * read back afterwards); -1: they are not */
-	bool harmless;	   /* there was nothing to put right */
+	int64_t healed_us; /* from the notice until the rules that put it right were in force (they
+			    * are read back afterwards); -1: they are not */
+	bool harmless;     /* there was nothing to put right */
 };
 
 /* What the last proof said of what the kernel holds together with the tables of others. */
@@ -53,29 +54,32 @@ enum resident_judgement {
 
 struct resident {
 	const struct resident_options *options;
-	struct nf_socket *nf;	  /* owns the tables: nothing else does */
+	struct nf_socket *nf;     /* owns the tables: nothing else does */
 	struct nf_socket *events; /* hears of changes */
 	int route, listener, client, signals, names, notify; /* -EBADF: there is none */
+	int names_watch; /* of inotify(7); 0: there is no folder yet */
 
 	enum resident_state state;
 	char shut_why[RESIDENT_WHAT_MAX];
 	struct ruleset *wanted; /* what shall be there; NULL when idle */
 	enum nf_binding binding;
-	bool owned; /* the kernel lets nobody else touch the tables */
+	bool owned;    /* the kernel lets nobody else touch the tables */
 	bool persists; /* this kernel can do that; not known before the first installation */
-	int64_t since;	/* seconds since 1970: holding */
+	int64_t since; /* seconds since 1970: holding */
 
-	uint64_t changes, healed, lost; /* foreign transactions; put right; times notices were lost */
-	uint64_t devices, namespaces;	/* that were covered; that appeared */
+	uint64_t changes, healed,
+	    lost;                     /* foreign transactions; put right; times notices were lost */
+	uint64_t devices, namespaces; /* that were covered; that appeared */
 	struct resident_change last;
 
 	unsigned again; /* times in a row that the kernel's rules could not be read for changes */
-	pid_t judge;	/* of the process that proves, or 0 */
-	int judged;	/* what it says will be read here */
+	pid_t judge;    /* of the process that proves, or 0 */
+	int judged;     /* what it says will be read here */
 	bool judge_again;
 	bool judge_basis; /* our tables alone were proved to be the policy */
 	enum resident_judgement judgement;
-	char outside[RESIDENT_WHAT_MAX]; /* what decides about packets and is no rule: the first; or "" */
+	char outside[RESIDENT_WHAT_MAX]; /* what decides about packets and is no rule: the first; or
+					    "" */
 };
 
 /* ---- hold.c: our own tables ---- */
@@ -91,8 +95,8 @@ MUST_CHECK int hold_install(struct resident *resident, struct ruleset **ruleset,
 /* Enforce nothing. */
 MUST_CHECK int hold_release(struct resident *resident, struct diag *diag);
 
-/* Are the tables what they shall be, for each device? 0; -ESTALE with the first difference in @what;
- * -EAGAIN, they change faster than they can be read; or -errno. */
+/* Are the tables what they shall be, for each device? 0; -ESTALE with the first difference in
+ * @what; -EAGAIN, they change faster than they can be read; or -errno. */
 MUST_CHECK int hold_check(struct resident *resident, struct buf *what);
 
 /* Make them that. 0 or -errno with @diag. */
@@ -116,8 +120,8 @@ const char *foreign_weakens(const struct ruleset_table *table);
 
 /* ---- heal.c ---- */
 
-/* Something has changed that this process did not do, or may have. Looks, and puts right. @since_us is
- * of heal_clock(); @culprit may be NULL. */
+/* Something has changed that this process did not do, or may have. Looks, and puts right. @since_us
+ * is of heal_clock(); @culprit may be NULL. */
 void heal_look(struct resident *resident, int64_t since_us, const struct nf_change *culprit);
 /* Devices have come or were renamed. */
 void heal_cover(struct resident *resident);
@@ -135,6 +139,11 @@ void shut_end(struct resident *resident);
 void judge_start(struct resident *resident);
 /* It has said something, or ended. */
 void judge_finish(struct resident *resident);
+
+/* ---- names.c: network namespaces with a name ---- */
+MUST_CHECK int names_open(struct resident *resident);
+/* How many have appeared, or may have. */
+unsigned names_read(struct resident *resident);
 
 /* ---- request.c ---- */
 void request_accept(struct resident *resident);

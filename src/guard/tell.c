@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What the guard says of itself: lines for the journal, the service manager's status, and a file for
- * everybody. There is never a destination in any of it; the guard knows none.
+ * What the guard says of itself: lines for the journal, the service manager's status, and a file
+ * for everybody. There is never a destination in any of it; the guard knows none.
  */
 #include "resident.h"
 
@@ -73,8 +73,8 @@ static void write_change(const struct resident_change *change, struct json *json
 
 static void write_status(const struct resident *resident, const char *state, struct buf *out)
 {
-	static const char *const bindings[] = { "none", "names", "prefix" };
-	struct json json = { .out = out };
+	static const char *const bindings[] = {"none", "names", "prefix"};
+	struct json json = {.out = out};
 
 	json_object_begin(&json, NULL);
 	json_number(&json, "version", 1);
@@ -105,9 +105,9 @@ static const char *sentence(const struct resident *resident)
 	case RESIDENT_HOLDING:
 		if (resident->owned)
 			return "Holding the filter; nobody else can change it";
-		return resident->persists
-			   ? "Watching the filter; changes are put right"
-			   : "Watching the filter; this kernel (before 6.9) cannot keep others off it";
+		return resident->persists ? "Watching the filter; changes are put right"
+					  : "Watching the filter; this kernel (before 6.9) cannot "
+					    "keep others off it";
 	case RESIDENT_SHUT:
 		break;
 	}
@@ -116,7 +116,7 @@ static const char *sentence(const struct resident *resident)
 
 static void write_file(const struct resident *resident, const char *state)
 {
-	AUTO_BUF struct buf out = { .cap = STATUS_MAX };
+	AUTO_BUF struct buf out = {.cap = STATUS_MAX};
 	int r;
 
 	write_status(resident, state, &out);

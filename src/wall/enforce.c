@@ -22,13 +22,15 @@ int wall_connect(struct guard_client *ret_guard)
 	if (r == 0)
 		return WALL_OK;
 	if (r != -ENOENT) {
-		wall_complain(r, "cannot reach lethe-guard, which keeps the filter; nothing was changed");
+		wall_complain(
+		    r, "cannot reach lethe-guard, which keeps the filter; nothing was changed");
 		return WALL_FAILED;
 	}
 	/* What a guard that died had in mind is overtaken by what is done here. */
 	if (guard_path(GUARD_FOLDER, "batch", path) == 0 && unlink(path) < 0 && errno != ENOENT &&
-	    errno != EACCES && errno != EROFS)
-		wall_warn(neg_errno(), "cannot remove %s; lethe-guard may put it in force again", path);
+	    errno != EACCES)
+		wall_warn(neg_errno(), "cannot remove %s; lethe-guard may put it in force again",
+			  path);
 	return WALL_OK;
 }
 
@@ -42,7 +44,7 @@ int wall_lock(const struct wall_options *options, unsigned seconds, int *ret_loc
 int wall_ask(const struct wall_options *options, enum guard_verb verb, const struct buf *batch,
 	     struct diag *diag)
 {
-	struct guard_answer answer = { 0 };
+	struct guard_answer answer = {0};
 	int r = guard_ask(options->guard, verb, batch ? batch->data : NULL, batch ? batch->len : 0,
 			  &answer);
 
@@ -63,10 +65,11 @@ int wall_ask(const struct wall_options *options, enum guard_verb verb, const str
 
 /* The guard binds chains to devices itself; these bytes say "every". */
 static int enforce_by_guard(const struct wall_options *options, struct nf_socket *nf,
-			    const struct ruleset *ruleset, struct diag *diag, struct buf *difference)
+			    const struct ruleset *ruleset, struct diag *diag,
+			    struct buf *difference)
 {
-	const struct nf_batch_options how = { .device_prefix = true };
-	AUTO_BUF struct buf batch = { .cap = NF_BATCH_MAX };
+	const struct nf_batch_options how = {.device_prefix = true};
+	AUTO_BUF struct buf batch = {.cap = NF_BATCH_MAX};
 	int r = nf_batch_build(ruleset, &how, &batch);
 
 	if (r < 0) {

@@ -31,8 +31,8 @@ UNITS_OF_THE_LABORATORY = {
 }  # fmt: skip
 SERVICES = {
     "dbus-broker.service", "kmod-static-nodes.service", "lethe-console@tty1.service",
-    "lethe-console@ttyS0.service", "lethe-proof.service", "lethe-wall.service",
-    "NetworkManager.service",
+    "lethe-console@ttyS0.service", "lethe-guard.service", "lethe-proof.service",
+    "lethe-wall.service", "NetworkManager.service",
     "systemd-journald.service", "systemd-logind.service", "systemd-sysctl.service",
     "systemd-tmpfiles-setup-dev-early.service", "systemd-tmpfiles-setup-dev.service",
     "systemd-tmpfiles-setup.service", "systemd-udev-trigger.service", "systemd-udevd.service",
@@ -49,7 +49,8 @@ MOUNT_UNITS = {
 # Processes by user and program. What answers at a door comes and goes.
 PROCESSES = {
     ("root", "systemd"), ("root", "systemd-journald"), ("root", "udevadm"),
-    ("root", "systemd-logind"), ("root", "NetworkManager"), ("amnesia", "bash"),
+    ("root", "systemd-logind"), ("root", "NetworkManager"), ("root", "lethe-guard"),
+    ("amnesia", "bash"),
     ("messagebus", "dbus-broker-launch"), ("messagebus", "dbus-broker"), ("debian-tor", "tor"),
 }  # fmt: skip
 LISTENING = {
