@@ -18,6 +18,7 @@ struct lethe_options {
 	const char *doors;   /* NULL: where the verb's doors usually are */
 	const char *boot;    /* never NULL */
 	const char *proved;  /* never NULL */
+	const char *guard;   /* never NULL */
 	const char *cmdline; /* never NULL */
 	unsigned seconds;
 	bool json, plain;

@@ -13,6 +13,7 @@
 
 #define DEFAULT_BOOT    "/run/lethe/boot.json"
 #define DEFAULT_PROVED  "/run/lethe/proof.json"
+#define DEFAULT_GUARD   "/run/lethe/guard.json"
 #define DEFAULT_CMDLINE "/proc/cmdline"
 #define DEFAULT_SECONDS 20
 #define SECONDS_MAX     3600
@@ -44,7 +45,7 @@ static void usage(void)
 	fputs(_("Usage: lethe [OPTION]... VERB\n"
 		"Say how this computer, its network filter and Tor are; turn it off.\n"
 		"\n"
-		"  status               medium, filter, proof, Tor, links: well, waiting, bad\n"
+		"  status               medium, filter, proof, guard, Tor, links: well or not\n"
 		"  poweroff             turn the computer off (live system)\n"
 		"  restart              restart the computer (live system)\n"
 		"  help                 this text\n"
@@ -55,6 +56,7 @@ static void usage(void)
 		"      --doors=FOLDER   where the doors are (/run/lethe/status, /run/lethe/power)\n"
 		"      --boot=FILE      what the start of the system left (/run/lethe/boot.json)\n"
 		"      --proved=FILE    what the proof left, before links (/run/lethe/proof.json)\n"
+		"      --guard=FILE     what the guard says (/run/lethe/guard.json)\n"
 		"      --cmdline=FILE   the kernel's command line (/proc/cmdline)\n"
 		"  -h, --help           this text\n"
 		"  -V, --version        print the version\n"
@@ -71,7 +73,7 @@ static int help(const struct lethe_options *options, char **words)
 	return LETHE_OK;
 }
 
-enum { CODE_WAIT = 256, CODE_DOORS, CODE_BOOT, CODE_PROVED, CODE_CMDLINE };
+enum { CODE_WAIT = 256, CODE_DOORS, CODE_BOOT, CODE_PROVED, CODE_GUARD, CODE_CMDLINE };
 
 static int parse_seconds(const char *text, unsigned *ret_seconds)
 {
@@ -103,6 +105,9 @@ static int take_option(int option, struct lethe_options *options)
 	case CODE_BOOT:
 		options->boot = optarg;
 		return LETHE_OK;
+	case CODE_GUARD:
+		options->guard = optarg;
+		return LETHE_OK;
 	case CODE_PROVED:
 		options->proved = optarg;
 		return LETHE_OK;
@@ -125,6 +130,7 @@ static int parse_options(int argc, char **argv, struct lethe_options *options)
 	    {"doors", required_argument, NULL, CODE_DOORS},
 	    {"boot", required_argument, NULL, CODE_BOOT},
 	    {"proved", required_argument, NULL, CODE_PROVED},
+	    {"guard", required_argument, NULL, CODE_GUARD},
 	    {"cmdline", required_argument, NULL, CODE_CMDLINE},
 	    {"help", no_argument, NULL, 'h'},
 	    {"version", no_argument, NULL, 'V'},
@@ -161,6 +167,7 @@ int main(int argc, char **argv)
 {
 	struct lethe_options options = {.boot = DEFAULT_BOOT,
 					.proved = DEFAULT_PROVED,
+					.guard = DEFAULT_GUARD,
 					.cmdline = DEFAULT_CMDLINE,
 					.seconds = DEFAULT_SECONDS};
 	int words, r;

@@ -80,6 +80,7 @@ int report_make(const struct facts *facts, struct report *ret_report)
 	    [PART_MEDIUM] = judge_medium,
 	    [PART_FILTER] = judge_filter,
 	    [PART_PROOF] = judge_proof,
+	    [PART_GUARD] = judge_guard,
 	    [PART_TOR] = judge_tor,
 	    [PART_LINKS] = judge_links,
 	};

@@ -18,7 +18,7 @@ enum level {
 	LEVEL_APART, /* this system has no such thing */
 };
 
-enum part_name { PART_MEDIUM, PART_FILTER, PART_PROOF, PART_TOR, PART_LINKS, PART_COUNT };
+enum part_name { PART_MEDIUM, PART_FILTER, PART_PROOF, PART_GUARD, PART_TOR, PART_LINKS, PART_COUNT };
 
 enum laboratory { LABORATORY_UNKNOWN, LABORATORY_USED, LABORATORY_NONE };
 
@@ -27,6 +27,8 @@ struct facts {
 	bool live; /* the kernel was started with a root hash: there is a medium */
 	struct answer wall, proof, tor, medium, boot;
 	struct answer proved; /* what the proof at the start of the network left, if anything */
+	struct answer guard; /* what lethe-guard says of itself */
+	bool guard_lives;    /* there is a process of its name and number; true where nobody can tell */
 	struct links links;
 };
 
@@ -59,6 +61,7 @@ MUST_CHECK int report_json(const struct report *report, const struct facts *fact
 void judge_medium(const struct facts *facts, struct part *part);
 void judge_filter(const struct facts *facts, struct part *part);
 void judge_proof(const struct facts *facts, struct part *part);
+void judge_guard(const struct facts *facts, struct part *part);
 void judge_tor(const struct facts *facts, struct part *part);
 void judge_links(const struct facts *facts, struct part *part);
 

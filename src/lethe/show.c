@@ -23,6 +23,7 @@ static const char *const part_keys[PART_COUNT] = {
     [PART_MEDIUM] = "medium",
     [PART_FILTER] = "filter",
     [PART_PROOF] = "proof",
+    [PART_GUARD] = "guard",
     [PART_TOR] = "tor",
     [PART_LINKS] = "links",
 };
@@ -53,6 +54,8 @@ static const char *part_title(enum part_name name)
 		return _("Filter");
 	case PART_PROOF:
 		return _("Proof");
+	case PART_GUARD:
+		return _("Guard");
 	case PART_TOR:
 		return _("Tor");
 	case PART_LINKS:
@@ -161,6 +164,7 @@ static json_t *source_json(const struct facts *facts, enum part_name name)
 	    [PART_MEDIUM] = &facts->medium,
 	    [PART_FILTER] = &facts->wall,
 	    [PART_PROOF] = &facts->proof,
+	    [PART_GUARD] = &facts->guard,
 	    [PART_TOR] = &facts->tor,
 	};
 

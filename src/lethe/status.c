@@ -13,6 +13,7 @@
 #define DEFAULT_DOORS "/run/lethe/status"
 #define BOOT_MAX      (64u << 10)
 #define CMDLINE_MAX   (16u << 10)
+#define DIGITS	      "0123456789"
 #define OUTPUT_MAX    (4u << 20)
 
 /* The whole of a file, at most as many bytes as @content may hold. */
@@ -37,6 +38,28 @@ static bool started_from_medium(const char *path)
 
 	/* Where that cannot be read, the medium is asked for rather than left out. */
 	return read_file(path, &line) < 0 || strstr(buf_text(&line), "lethe.roothash=");
+}
+
+/* The file outlives who wrote it. What follows "pid" is looked for without reading the rest, which is
+ * left to a process that can open nothing; a number that is none is that of nobody. */
+static bool guard_lives(const char *text)
+{
+	/* No process has a number of more digits: such a path is cut, and there is none. */
+	static const char key[] = "\"pid\":";
+	AUTO_BUF struct buf comm = {.cap = 64};
+	const char *at = strstr(text, key);
+	char path[64];
+	int r;
+
+	if (!at)
+		return true; /* not a status at all: told as such */
+	at += strlen(key);
+	snprintf(path, sizeof(path), "/proc/%.*s/comm", (int)strspn(at, DIGITS), at);
+	r = read_file(path, &comm);
+	if (r == -ENOENT)
+		return false;
+	/* Where processes of others cannot be seen, nobody can tell. */
+	return r < 0 || strcmp(buf_text(&comm), "lethe-guard\n") == 0;
 }
 
 static int write_out(const struct buf *out)
@@ -94,6 +117,7 @@ static void facts_done(struct facts *facts)
 	answer_done(&facts->tor);
 	answer_done(&facts->medium);
 	answer_done(&facts->boot);
+	answer_done(&facts->guard);
 }
 
 static struct answer parse_door(const struct door *door)
@@ -106,14 +130,17 @@ int lethe_status(const struct lethe_options *options, char **words)
 {
 	CLEANUP(doors_close) struct doors doors = {0};
 	CLEANUP(facts_done) struct facts facts = {0};
-	AUTO_BUF struct buf boot = {.cap = BOOT_MAX}, proved = {.cap = BOOT_MAX};
-	int boot_error, proved_error, r;
+	AUTO_BUF struct buf boot = {.cap = BOOT_MAX}, proved = {.cap = BOOT_MAX},
+			    guard = {.cap = BOOT_MAX};
+	int boot_error, proved_error, guard_error, r;
 
 	doors_open(options->doors ? options->doors : DEFAULT_DOORS, &doors);
 	links_read(&facts.links);
 	facts.live = started_from_medium(options->cmdline);
 	boot_error = read_file(options->boot, &boot);
 	proved_error = read_file(options->proved, &proved);
+	guard_error = read_file(options->guard, &guard);
+	facts.guard_lives = guard_lives(buf_text(&guard));
 	r = lethe_lock_in();
 	if (r != LETHE_OK)
 		return r;
@@ -124,5 +151,6 @@ int lethe_status(const struct lethe_options *options, char **words)
 	facts.medium = parse_door(&doors.list[DOOR_MEDIUM]);
 	facts.boot = answer_parse(boot_error, buf_text(&boot), boot.len);
 	facts.proved = answer_parse(proved_error, buf_text(&proved), proved.len);
+	facts.guard = answer_parse(guard_error, buf_text(&guard), guard.len);
 	return show(options, &facts);
 }

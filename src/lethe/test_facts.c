@@ -35,6 +35,7 @@ void facts_done(struct facts *facts)
 	answer_done(&facts->tor);
 	answer_done(&facts->medium);
 	answer_done(&facts->boot);
+	answer_done(&facts->guard);
 }
 
 struct facts facts_of(const struct inputs *inputs)
@@ -47,6 +48,8 @@ struct facts facts_of(const struct inputs *inputs)
 	    .tor = answer_of(inputs->tor, TOR_GOOD),
 	    .medium = answer_of(inputs->medium, inputs->installed ? GONE : MEDIUM_GOOD),
 	    .boot = answer_of(inputs->boot, inputs->installed ? GONE : BOOT),
+	    .guard = answer_of(inputs->guard, GUARD_GOOD),
+	    .guard_lives = !inputs->guard_died,
 	    .links = inputs->links ? *inputs->links : links_linked,
 	};
 }

@@ -20,6 +20,10 @@
 #define PROOF(answer, rest)                                                                        \
 	"{\"version\":1,\"answer\":\"" answer "\",\"outside\":[],\"reason\":\"\"" rest "}"
 #define PROOF_GOOD PROOF("proved", ",\"future_devices\":true")
+#define GUARD(state, owned, last)                                                                 \
+	"{\"version\":1,\"state\":\"" state "\",\"pid\":1,\"owned\":" owned                      \
+	",\"shut\":\"why\",\"last\":" last "}"
+#define GUARD_GOOD GUARD("holding", "true", "null")
 #define WALL_GOOD WALL("enforced", "")
 #define TOR(progress, circuit, rest)                                                               \
 	"{\"running\":true,\"version\":\"0.4.8.16\",\"network\":\"enabled\",\"dormant\":false,"    \
@@ -33,8 +37,9 @@
 
 /* Each is JSON, one of the words above, or NULL: as when all is well. */
 struct inputs {
-	const char *wall, *proof, *proved, *tor, *medium, *boot;
+	const char *wall, *proof, *proved, *tor, *medium, *boot, *guard;
 	const struct links *links;
+	bool guard_died;
 	bool installed; /* the kernel was not started from a medium */
 };
 

@@ -349,6 +349,54 @@ static void test_proof(void **state)
 		check_row(&proof_rows[i]);
 }
 
+static const struct row guard_rows[] = {
+    {{0}, PART_GUARD, LEVEL_GOOD, LEVEL_GOOD, "nobody else can change", ""},
+    {{.guard = GUARD("holding", "false", "null")},
+     PART_GUARD,
+     LEVEL_GOOD,
+     LEVEL_GOOD,
+     "noticed and put right",
+     ""},
+    {{.guard = GUARD("holding", "true",
+		     "{\"pid\":7,\"comm\":\"nft\",\"what\":\"a table\",\"harmless\":false,"
+		     "\"healed_us\":2500}")},
+     PART_GUARD,
+     LEVEL_GOOD,
+     LEVEL_GOOD,
+     "Last changed by nft (process 7): a table; put right after 2.5 ms.",
+     ""},
+    {{.guard = GUARD("shut", "false", "null")},
+     PART_GUARD,
+     LEVEL_BAD,
+     LEVEL_BAD,
+     "SHUT: why.",
+     "restart"},
+    {{.guard = GUARD("stopped", "true", "null")},
+     PART_GUARD,
+     LEVEL_BAD,
+     LEVEL_BAD,
+     "does not run",
+     "restart"},
+    {{.guard_died = true}, PART_GUARD, LEVEL_BAD, LEVEL_BAD, "does not run", "restart"},
+    {{.guard = GUARD("idle", "false", "null")}, PART_GUARD, LEVEL_BAD, LEVEL_BAD, "no filter", ""},
+    {{.guard = GONE}, PART_GUARD, LEVEL_BAD, LEVEL_BAD, "has not begun", "restart"},
+    {{.guard = GONE, .installed = true}, PART_GUARD, LEVEL_APART, LEVEL_GOOD, "not used", ""},
+    {{.guard = GUARD("new", "true", "null")},
+     PART_GUARD,
+     LEVEL_UNKNOWN,
+     LEVEL_UNKNOWN,
+     "not understood",
+     ""},
+    {{.guard = "{}"}, PART_GUARD, LEVEL_UNKNOWN, LEVEL_UNKNOWN, "not understood", ""},
+    {{.guard = LATE}, PART_GUARD, LEVEL_UNKNOWN, LEVEL_UNKNOWN, "in time", ""},
+};
+
+static void test_guard(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(guard_rows); i++)
+		check_row(&guard_rows[i]);
+}
+
 static const struct row tor_rows[] = {
     {{0}, PART_TOR, LEVEL_GOOD, LEVEL_GOOD, "connected.", ""},
     {{.tor = TOR("45", "false", "")},
@@ -524,6 +572,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_medium),       cmocka_unit_test(test_filter),
 		cmocka_unit_test(test_proof),
+	    cmocka_unit_test(test_guard),
 	    cmocka_unit_test(test_tor),          cmocka_unit_test(test_links),
 	    cmocka_unit_test(test_worst_counts),
 	};

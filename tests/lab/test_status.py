@@ -49,6 +49,8 @@ MEDIUM = {"medium": {"device": "sda", "bus": "usb", "model": "SanDisk Ultra", "p
           "reason": None}  # fmt: skip
 REFUTED = PROOF | {"answer": "refuted", "fault": "leak", "example": {
     "packet": "tcp syn a -> b", "policy": "drop", "kernel": "accepted", "kernel_rule": "rule 1"}}
+# Without the number of a process, which would have to be a guard's.
+GUARD = {"version": 1, "state": "holding", "owned": True, "shut": "", "last": None}
 BOOT = {"version": 1, "root_hash": "00" * 32, "laboratory": False}
 
 @contextmanager
@@ -81,12 +83,14 @@ class Command:
         folder.chmod(0o755)
         self._boot, self._cmdline = folder / "boot.json", folder / "cmdline"
         self._proved = folder / "proof.json"
+        self._guard = folder / "guard.json"
 
     def argv(self, doors: Path, *options: str, links: list[str] = LINKED,
              boot: object = BOOT, live: bool = True, proved: object = PROOF) -> list[str]:  # fmt: skip
         self._cmdline.write_text("quiet lethe.roothash=00\n" if live else "quiet\n")
         self._boot.unlink(missing_ok=True)
         self._proved.write_text(json.dumps(proved), encoding="utf-8")
+        self._guard.write_text(json.dumps(GUARD), encoding="utf-8")
         if boot is not None:
             text = boot if isinstance(boot, str) else json.dumps(boot)
             self._boot.write_text(text, encoding="utf-8")
@@ -95,6 +99,7 @@ class Command:
         return ["unshare", "--net", "--", "sh", "-c", script, "sh", "setpriv", f"--reuid={uid}",
                 f"--regid={uid}", "--clear-groups", "--", str(LETHE), f"--doors={doors}",
                 f"--boot={self._boot}", f"--proved={self._proved}",
+                f"--guard={self._guard}",
                 f"--cmdline={self._cmdline}", *options,
                 "status"]  # fmt: skip
 
