@@ -187,3 +187,49 @@ int sandbox_opened_only(void)
 				     SCMP_A1(SCMP_CMP_EQ, TERMIOS2_GET));
 	return r < 0 ? r : seccomp_load(filter);
 }
+
+/* BPF_OBJ_GET_INFO_BY_FD */
+#define BPF_ASK 15u
+
+int sandbox_serving(void)
+{
+	static const int calls[] = {
+		SCMP_SYS(read),		 SCMP_SYS(readv),	  SCMP_SYS(write),
+		SCMP_SYS(writev),	 SCMP_SYS(close),	  SCMP_SYS(fstat),
+		SCMP_SYS(newfstatat),	 SCMP_SYS(stat),	  SCMP_SYS(lseek),
+		SCMP_SYS(getdents64),	 SCMP_SYS(mmap),	  SCMP_SYS(munmap),
+		SCMP_SYS(mremap),	 SCMP_SYS(mprotect),	  SCMP_SYS(madvise),
+		SCMP_SYS(brk),		 SCMP_SYS(futex),	  SCMP_SYS(getrandom),
+		SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday),  SCMP_SYS(getpid),
+		SCMP_SYS(gettid),	 SCMP_SYS(getuid),	  SCMP_SYS(geteuid),
+		SCMP_SYS(rt_sigaction),	 SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn),
+		SCMP_SYS(sigaltstack),	 SCMP_SYS(exit),	  SCMP_SYS(exit_group),
+		SCMP_SYS(sendto),	 SCMP_SYS(sendmsg),	  SCMP_SYS(recvfrom),
+		SCMP_SYS(recvmsg),	 SCMP_SYS(getsockopt),	  SCMP_SYS(shutdown),
+		SCMP_SYS(poll),		 SCMP_SYS(ppoll),	  SCMP_SYS(epoll_wait),
+		SCMP_SYS(epoll_pwait),	 SCMP_SYS(fcntl),	  SCMP_SYS(restart_syscall),
+		SCMP_SYS(prlimit64),	 SCMP_SYS(sched_getaffinity), SCMP_SYS(sysinfo),
+	};
+	CLEANUP(filter_release) scmp_filter_ctx filter = filter_new();
+	int r = 0;
+
+	if (!filter)
+		return -ENOMEM;
+	for (size_t i = 0; i < ARRAY_SIZE(calls) && r == 0; i++)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
+	if (r == 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
+				     SCMP_A2(SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_TRUNC,
+					     O_RDONLY));
+	if (r == 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(bpf), 1,
+				     SCMP_A0(SCMP_CMP_EQ, BPF_ASK));
+	/* isatty() */
+	if (r == 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+				     SCMP_A1(SCMP_CMP_EQ, TCGETS));
+	if (r == 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+				     SCMP_A1(SCMP_CMP_EQ, TERMIOS2_GET));
+	return r < 0 ? r : seccomp_load(filter);
+}

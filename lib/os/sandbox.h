@@ -35,3 +35,11 @@ MUST_CHECK int sandbox_resident(void);
  * the process. No new privileges. Returns 0 or -errno.
  */
 MUST_CHECK int sandbox_opened_only(void);
+
+/*
+ * From here on only what a daemon needs that has opened its sockets: they are read and written, files
+ * are opened for reading alone, and a BPF object that is open may be asked what it has counted.
+ * Nothing is connected, written to a new file, started or traced; any other call ends the process. No
+ * new privileges. Returns 0 or -errno.
+ */
+MUST_CHECK int sandbox_serving(void);

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Runs in the kernel: one record for each packet of this host that a packet filter dropped, with
+ * who sent it. Allowed packets never come here; what they pay is one note for each socket made.
+ *
+ * What may be wrong with an attribution is said in the record, never smoothed over: a packet that
+ * leaves from an interrupt runs over whoever had the processor, so that process is not named.
+ */
+#include <linux/bpf.h>
+#include <stdbool.h>
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "kernel.h"
+#include "record.h"
+
+#define RING_BYTES	(4u << 20)
+#define PATH_PARTS_MAX	24
+#define GROUP_PARTS_MAX 10
+#define KERNEL_THREAD	0x00200000 /* PF_KTHREAD */
+#define FAMILY_PACKET 17 /* AF_PACKET */
+#define DEVICE_LO     1	 /* lo is the first device of every network namespace */
+#define HEADER_NONE   0xffff
+#define DST_MASK      (~1ul) /* SKB_DST_PTRMASK */
+
+char copying[] SEC("license") = "GPL";
+
+/* What the reason is called is the same in all kernels, its number is not. Set before loading. */
+const volatile __u32 reason_filter = 0;
+
+struct watch_counters counters = {};
+
+struct note {
+	struct watch_identity creator; /* who called socket() */
+	struct watch_identity sender;  /* whose packet was dropped last */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, RING_BYTES);
+} records SEC(".maps");
+
+/* The socket takes its note with it. A connection that a listener accepts inherits the listener's. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
+	__type(key, int);
+	__type(value, struct note);
+} notes SEC(".maps");
+
+/* A record is too large for the stack. The kernel lets one program of ours run on a processor at a
+ * time, so there is one writer. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct watch_record);
+} scratch SEC(".maps");
+
+/*
+ * Is this processor serving a software interrupt? Then the process that is running has nothing to do
+ * with the packet. The kernel's own count tells the same at no cost, but to find it, libbpf wants
+ * CAP_SYS_ADMIN on some kernels, and others hide it; so we note what the tracepoints tell.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} serving SEC(".maps");
+
+static __always_inline void set_serving(__u32 value)
+{
+	__u32 zero = 0, *flag = bpf_map_lookup_elem(&serving, &zero);
+
+	if (flag)
+		*flag = value;
+}
+
+static __always_inline bool is_interrupted(void)
+{
+	__u32 zero = 0, *flag = bpf_map_lookup_elem(&serving, &zero);
+
+	return !flag || *flag;
+}
+
+static __always_inline void identify(struct task_struct *task, struct watch_identity *identity)
+{
+	__u64 ids = bpf_get_current_pid_tgid();
+	struct file *exe = BPF_CORE_READ(task, mm, exe_file);
+
+	identity->pid = ids >> 32;
+	identity->tid = (__u32)ids;
+	identity->uid = (__u32)bpf_get_current_uid_gid();
+	identity->group = bpf_get_current_cgroup_id();
+	bpf_get_current_comm(identity->comm, sizeof(identity->comm));
+	if (!exe)
+		return;
+	identity->exe_inode = BPF_CORE_READ(exe, f_inode, i_ino);
+	identity->exe_device = BPF_CORE_READ(exe, f_inode, i_sb, s_dev);
+	bpf_probe_read_kernel_str(identity->name, sizeof(identity->name),
+				  BPF_CORE_READ(exe, f_path.dentry, d_name.name));
+}
+
+/* Put one component behind the @used bytes of the text. Returns the bytes used now, or 0 if there
+ * was no room for all of it. */
+static __always_inline __u32 add_part(struct watch_record *record, __u32 used, const void *name)
+{
+	long size;
+
+	if (used > WATCH_TEXT_MAX - WATCH_PART_MAX)
+		return 0;
+	size = bpf_probe_read_kernel_str(record->text + used, WATCH_PART_MAX, name);
+	return size <= 0 || size == WATCH_PART_MAX ? 0 : used + (__u32)size;
+}
+
+/* The path of the executable, up to the root of its mount namespace, past every mount between. */
+static __always_inline void add_path(struct task_struct *task, struct watch_record *record)
+{
+	struct file *exe = BPF_CORE_READ(task, mm, exe_file);
+	struct dentry *at, *parent;
+	struct vfsmount *of;
+	struct mount *mount, *below;
+	__u32 used = 0, more;
+	int i;
+
+	if (!exe)
+		return;
+	at = BPF_CORE_READ(exe, f_path.dentry);
+	of = BPF_CORE_READ(exe, f_path.mnt);
+	mount = (void *)of - bpf_core_field_offset(struct mount, mnt);
+	if (!BPF_CORE_READ(at, d_hash.pprev))
+		record->flags |= WATCH_DELETED;
+	for (i = 0; i < PATH_PARTS_MAX; i++) {
+		parent = BPF_CORE_READ(at, d_parent);
+		if (at == BPF_CORE_READ(mount, mnt.mnt_root) || at == parent) {
+			below = BPF_CORE_READ(mount, mnt_parent);
+			/* The root; or a file of no file system that is mounted anywhere (memfd). */
+			if (below == mount) {
+				if (used == 0)
+					more = add_part(record, 0, BPF_CORE_READ(at, d_name.name));
+				else
+					more = used;
+				record->path_size = (__u16)more;
+				return;
+			}
+			at = BPF_CORE_READ(mount, mnt_mountpoint);
+			mount = below;
+			continue;
+		}
+		more = add_part(record, used, BPF_CORE_READ(at, d_name.name));
+		if (more == 0)
+			break;
+		used = more;
+		at = parent;
+	}
+	record->path_size = (__u16)used;
+	record->flags |= WATCH_PATH_CUT;
+}
+
+static __always_inline struct kernfs_node *group_parent(struct kernfs_node *node)
+{
+	if (bpf_core_field_exists(node->__parent))
+		return BPF_CORE_READ(node, __parent);
+	return BPF_CORE_READ((struct kernfs_node___before *)node, parent);
+}
+
+static __always_inline void add_group(struct task_struct *task, struct watch_record *record)
+{
+	struct kernfs_node *node = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn), *parent;
+	__u32 start = record->path_size, used = start, more;
+	int i;
+
+	for (i = 0; i < GROUP_PARTS_MAX && node; i++) {
+		parent = group_parent(node);
+		if (!parent) {
+			record->group_size = (__u16)(used - start);
+			return;
+		}
+		more = add_part(record, used, BPF_CORE_READ(node, name));
+		if (more == 0)
+			break;
+		used = more;
+		node = parent;
+	}
+	record->group_size = (__u16)(used - start);
+	record->flags |= WATCH_UNIT_CUT;
+}
+
+static __always_inline void read_transport(struct watch_record *record, const unsigned char *at)
+{
+	__be16 ports[2] = {};
+
+	switch (record->protocol) {
+	case 6:	  /* TCP */
+		bpf_probe_read_kernel(&record->tcp_flags, 1, at + 13);
+		/* fallthrough */
+	case 17:  /* UDP */
+	case 33:  /* DCCP */
+	case 132: /* SCTP */
+	case 136: /* UDP-Lite */
+		bpf_probe_read_kernel(ports, sizeof(ports), at);
+		record->source_port = bpf_ntohs(ports[0]);
+		record->destination_port = bpf_ntohs(ports[1]);
+		break;
+	case 1:	 /* ICMP */
+	case 58: /* ICMPv6 */
+		bpf_probe_read_kernel(&record->icmp_type, 1, at);
+		bpf_probe_read_kernel(&record->icmp_code, 1, at + 1);
+		break;
+	}
+}
+
+static __always_inline void read_packet(struct sk_buff *skb, struct watch_record *record)
+{
+	const unsigned char *at = BPF_CORE_READ(skb, head);
+	__u8 header[40] = {};
+	__u16 fragment;
+
+	record->ethertype = bpf_ntohs(BPF_CORE_READ(skb, protocol));
+	at += BPF_CORE_READ(skb, network_header);
+	if (bpf_probe_read_kernel(header, sizeof(header), at) < 0)
+		return;
+	if (record->ethertype == 0x0800 && header[0] >> 4 == 4) {
+		__builtin_memcpy(record->source, header + 12, 4);
+		__builtin_memcpy(record->destination, header + 16, 4);
+		record->protocol = header[9];
+		fragment = (__u16)((header[6] & 0x1f) << 8 | header[7]);
+		at += (header[0] & 15) * 4;
+	} else if (record->ethertype == 0x86dd && header[0] >> 4 == 6) {
+		__builtin_memcpy(record->source, header + 8, 16);
+		__builtin_memcpy(record->destination, header + 24, 16);
+		record->protocol = header[6];
+		fragment = 0;
+		at += 40;
+	} else {
+		return;
+	}
+	record->flags |= WATCH_ADDRESSED;
+	if (fragment)
+		record->flags |= WATCH_FRAGMENT;
+	else
+		read_transport(record, at);
+}
+
+static __always_inline void read_way(struct sk_buff *skb, struct watch_record *record)
+{
+	struct net_device *device = BPF_CORE_READ(skb, dev);
+	unsigned long route = BPF_CORE_READ(skb, _skb_refdst) & DST_MASK;
+
+	if (BPF_CORE_READ(skb, mac_header) != HEADER_NONE)
+		record->flags |= WATCH_FRAME;
+	else if (route)
+		device = BPF_CORE_READ((struct dst_entry *)route, dev);
+	if (!device)
+		return;
+	record->netns = BPF_CORE_READ(device, nd_net.net, ns.inum);
+	if (BPF_CORE_READ(device, ifindex) == DEVICE_LO)
+		record->flags |= WATCH_LOOPBACK;
+}
+
+/* The owner as the filter's `meta skuid` sees it. */
+static __always_inline void read_owner(struct sock *sk, struct watch_record *record)
+{
+	const struct cred *cred;
+	struct file *file;
+
+	if (BPF_CORE_READ(sk, __sk_common.skc_family) == FAMILY_PACKET)
+		record->flags |= WATCH_PACKET;
+	/* A connection that is closing, or not accepted yet, has less than a whole socket. */
+	if (BPF_CORE_READ(sk, __sk_common.skc_state) == 6 ||
+	    BPF_CORE_READ(sk, __sk_common.skc_state) == 12)
+		return;
+	file = BPF_CORE_READ(sk, sk_socket, file);
+	if (!file)
+		return;
+	cred = BPF_CORE_READ(file, f_cred);
+	record->owner_uid = BPF_CORE_READ(cred, fsuid.val);
+	record->flags |= WATCH_OWNED;
+}
+
+/* Who sent it, as far as can be known here. @sk is NULL where there is no socket. */
+static __always_inline void attribute(struct sock *sk, bool interrupted,
+				      struct watch_record *record)
+{
+	struct task_struct *task = (void *)bpf_get_current_task_btf();
+	struct note *note = NULL;
+
+	if (sk)
+		note = bpf_sk_storage_get(&notes, sk, NULL,
+					  interrupted ? 0 : BPF_SK_STORAGE_GET_F_CREATE);
+	if (note && note->creator.pid) {
+		record->creator = note->creator;
+		record->flags |= WATCH_CREATOR;
+	}
+	if (!interrupted && !(BPF_CORE_READ(task, flags) & KERNEL_THREAD)) {
+		record->kind = WATCH_TASK;
+		identify(task, &record->sender);
+		record->mntns = BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
+		if (note)
+			note->sender = record->sender;
+		add_path(task, record);
+		add_group(task, record);
+	} else if (note && note->sender.pid) {
+		record->kind = WATCH_SOCKET;
+		record->sender = note->sender;
+	} else if (note && note->creator.pid) {
+		record->kind = WATCH_SOCKET;
+		record->sender = note->creator;
+	} else {
+		record->kind = record->flags & WATCH_OWNED ? WATCH_UNKNOWN : WATCH_KERNEL;
+	}
+}
+
+static __always_inline int record_drop(struct sk_buff *skb, bool interrupted)
+{
+	struct watch_record *record;
+	struct sock *sk;
+	__u32 zero = 0, size;
+
+	/* Came in by a device: from elsewhere, or by lo from here, when it was sent already. */
+	if (BPF_CORE_READ(skb, skb_iif) != 0) {
+		__sync_fetch_and_add(&counters.incoming, 1);
+		return 0;
+	}
+	record = bpf_map_lookup_elem(&scratch, &zero);
+	if (!record)
+		return 0;
+	__builtin_memset(record, 0, sizeof(*record) - sizeof(record->text));
+	record->number = __sync_fetch_and_add(&counters.counted, 1) + 1;
+	record->time_ns = bpf_ktime_get_ns();
+	read_way(skb, record);
+	read_packet(skb, record);
+	sk = skb->sk;
+	if (sk)
+		read_owner(sk, record);
+	attribute(sk, interrupted, record);
+	size = (__u32)(sizeof(*record) - sizeof(record->text)) + record->path_size +
+	       record->group_size;
+	if (size > sizeof(*record))
+		size = sizeof(*record);
+	if (bpf_ringbuf_output(&records, record, size, 0) < 0)
+		__sync_fetch_and_add(&counters.lost, 1);
+	return 0;
+}
+
+SEC("tp_btf/kfree_skb")
+int BPF_PROG(on_drop, struct sk_buff *skb, void *location, unsigned int reason)
+{
+	return reason == reason_filter ? record_drop(skb, is_interrupted()) : 0;
+}
+
+SEC("tp_btf/softirq_entry")
+int BPF_PROG(on_interrupt, unsigned int vector)
+{
+	set_serving(1);
+	return 0;
+}
+
+SEC("tp_btf/softirq_exit")
+int BPF_PROG(on_interrupt_end, unsigned int vector)
+{
+	set_serving(0);
+	return 0;
+}
+
+SEC("cgroup/sock_create")
+int on_socket(struct bpf_sock *sk)
+{
+	struct note *note = bpf_sk_storage_get(&notes, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+
+	if (note)
+		identify((void *)bpf_get_current_task_btf(), &note->creator);
+	return 1;
+}

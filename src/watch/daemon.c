@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * lethe-watchd: which program tried to reach what, and was refused. Opens what it needs, gives up
+ * every right, and only then reads what the kernel says of others. All of it is in memory alone:
+ * nothing of a destination is ever written to a file or to the journal.
+ */
+#include "watch.h"
+
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <base/num.h>
+#include <os/sandbox.h>
+
+#include "bus.h"
+
+#define DEFAULT_POLICY "/etc/lethe/policy.conf"
+#define DEFAULT_PASSWD "/etc/passwd"
+#define DEFAULT_ROWS   2048
+#define RECORDS_AT_ONCE 4096
+#define CHANGED_NS     (250ull * 1000000) /* between two of these signals, at least */
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+struct daemon {
+	struct watch watch;
+	struct bus *bus;
+	const char *address;
+	int signals;
+	bool ended;
+	bool changed; /* since it was said last */
+	uint64_t said_ns;
+	int error; /* the bus's, inside a record's reading */
+};
+
+static void complain(int error, const char *what)
+{
+	fprintf(stderr, "lethe-watchd: %s%s%s\n", what, error < 0 ? ": " : "",
+		error < 0 ? strerror(-error) : "");
+}
+
+static void usage(void)
+{
+	fputs("Usage: lethe-watchd [OPTION]...\n"
+	      "Learn from the kernel which program was refused by the network filter, and tell\n"
+	      "it on the system bus as " WATCH_BUS_NAME ". In memory only.\n"
+	      "\n"
+	      "      --bus=ADDRESS    this bus, not the system's\n"
+	      "      --policy=FILE    the policy in force (" DEFAULT_POLICY ")\n"
+	      "      --passwd=FILE    where its users are looked up (" DEFAULT_PASSWD ")\n"
+	      "      --rows=N         remember so many, the latest (2048)\n"
+	      "  -h, --help           this text\n"
+	      "  -V, --version        print the version\n"
+	      "\n"
+	      "Exit status: 0 it was told to end, 1 it failed, 2 wrong usage.\n",
+	      stdout);
+}
+
+/* Returns -1 to go on, or the exit status. */
+static int parse_options(int argc, char **argv, struct daemon *daemon)
+{
+	static const struct option longs[] = {
+	    {"bus", required_argument, NULL, 'b'},    {"policy", required_argument, NULL, 'p'},
+	    {"passwd", required_argument, NULL, 'w'}, {"rows", required_argument, NULL, 'r'},
+	    {"help", no_argument, NULL, 'h'},	      {"version", no_argument, NULL, 'V'},
+	    {0},
+	};
+	uint64_t rows;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "hV", longs, NULL)) != -1) {
+		switch (option) {
+		case 'b':
+			daemon->address = optarg;
+			break;
+		case 'p':
+			daemon->watch.policy_path = optarg;
+			break;
+		case 'w':
+			daemon->watch.policy_options.passwd = optarg;
+			break;
+		case 'r':
+			if (num_parse_u64(optarg, TABLE_ROWS_MAX, &rows) < 0 || rows == 0) {
+				complain(0, "--rows: give a number from 1 to 16384");
+				return EXIT_USAGE;
+			}
+			daemon->watch.rows_max = rows;
+			break;
+		case 'h':
+			usage();
+			return EXIT_DONE;
+		case 'V':
+			puts("lethe-watchd " LETHE_VERSION);
+			return EXIT_DONE;
+		default:
+			fputs("Try 'lethe-watchd --help'.\n", stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (optind == argc)
+		return -1;
+	complain(0, "no arguments are taken. Try 'lethe-watchd --help'");
+	return EXIT_USAGE;
+}
+
+/* ---- what the kernel tells ---- */
+
+static void take_record(const void *record, size_t len, void *data)
+{
+	struct daemon *daemon = data;
+	struct watch *watch = &daemon->watch;
+	struct attempt attempt = {0};
+	const struct row *row;
+	uint64_t held_back;
+	bool new;
+
+	if (attempt_read(record, len, &attempt) < 0) {
+		watch->unreadable++;
+		return;
+	}
+	row = table_add(watch->table, &attempt, &new);
+	daemon->changed = true;
+	if (new && daemon->error == 0 &&
+	    notice_allow(&watch->limit, row, attempt.time_ns, &held_back)) {
+		struct notice notice = notice_make(row);
+
+		daemon->error = bus_say_refused(daemon->bus, row, &notice, held_back);
+	}
+}
+
+static int take_signal(struct daemon *daemon)
+{
+	struct signalfd_siginfo info;
+
+	if (read(daemon->signals, &info, sizeof(info)) != sizeof(info))
+		return 0;
+	if (info.ssi_signo == SIGHUP)
+		watch_read_policy(&daemon->watch);
+	else
+		daemon->ended = true;
+	return 0;
+}
+
+/* Say that something changed, unless it was said a moment ago. *timeout_ms is lowered to when. */
+static int say_changed(struct daemon *daemon, int *timeout_ms)
+{
+	uint64_t now = watch_now_ns(), due = daemon->said_ns + CHANGED_NS;
+	int left;
+
+	if (!daemon->changed)
+		return 0;
+	if (now >= due || daemon->said_ns == 0) {
+		daemon->changed = false;
+		daemon->said_ns = now;
+		return bus_say_changed(daemon->bus);
+	}
+	left = (int)((due - now) / 1000000) + 1;
+	if (*timeout_ms < 0 || left < *timeout_ms)
+		*timeout_ms = left;
+	return 0;
+}
+
+static int turn(struct daemon *daemon)
+{
+	struct pollfd wait[3] = {
+	    [1] = {.fd = daemon->signals, .events = POLLIN},
+	    [2] = {.fd = -EBADF, .events = POLLIN},
+	};
+	int timeout = -1, r = bus_answer(daemon->bus);
+
+	if (r == 0)
+		r = bus_prepare(daemon->bus, &wait[0], &timeout);
+	if (r == 0)
+		r = say_changed(daemon, &timeout);
+	/* Saying it has put something out to be written. */
+	if (r == 0)
+		r = bus_prepare(daemon->bus, &wait[0], &(int){0});
+	if (r < 0)
+		return r;
+	if (daemon->watch.probe)
+		wait[2].fd = probe_descriptor(daemon->watch.probe);
+	if (poll(wait, ARRAY_SIZE(wait), timeout) < 0)
+		return errno == EINTR ? 0 : neg_errno();
+	if (wait[1].revents)
+		r = take_signal(daemon);
+	if (r == 0 && daemon->watch.probe)
+		r = probe_read(daemon->watch.probe, RECORDS_AT_ONCE, take_record, daemon);
+	return r < 0 ? r : daemon->error;
+}
+
+/* ---- start ---- */
+
+static int open_signals(int *ret_fd)
+{
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return neg_errno();
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		return neg_errno();
+	*ret_fd = fd;
+	return 0;
+}
+
+/* Without it the daemon still answers, and says that it cannot tell. */
+static void open_probe(struct watch *watch)
+{
+	int r = probe_open(&watch->probe, &watch->probe_error);
+
+	if (r == 0) {
+		watch->probe_error = "";
+		return;
+	}
+	fprintf(stderr, "lethe-watchd: cannot %s: %s. No refused packet will have a name.\n",
+		watch->probe_error, strerror(-r));
+}
+
+static int open_all(struct daemon *daemon)
+{
+	struct watch *watch = &daemon->watch;
+	struct stat netns;
+	int r;
+
+	if (stat("/proc/self/ns/net", &netns) == 0)
+		watch->own_netns = (uint32_t)netns.st_ino;
+	r = table_new(watch->rows_max, &watch->table);
+	if (r == 0)
+		r = open_signals(&daemon->signals);
+	if (r < 0) {
+		complain(r, "cannot start");
+		return r;
+	}
+	watch_read_policy(watch);
+	open_probe(watch);
+	r = bus_open(watch, daemon->address, &daemon->bus);
+	if (r < 0)
+		complain(r, "cannot offer " WATCH_BUS_NAME " on the bus");
+	return r;
+}
+
+/* From here on: no right, no new file for writing, no new connection, and no core that holds where
+ * somebody wanted to go. */
+static int lock_in(void)
+{
+	const struct rlimit none = {0};
+	int r;
+
+	if (prctl(PR_SET_DUMPABLE, 0) < 0 || setrlimit(RLIMIT_CORE, &none) < 0)
+		return neg_errno();
+	r = sandbox_keep_no_capability();
+	return r < 0 ? r : sandbox_serving();
+}
+
+/* systemd is told by a datagram when all is open (sd_notify(3)); where nobody waits, nothing is. */
+static void say_ready(void)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	static const char ready[] = "READY=1";
+	AUTO_CLOSE int fd = -EBADF;
+	size_t length = path ? strlen(path) : 0;
+
+	if (length < 2 || length >= sizeof(to.sun_path))
+		return;
+	memcpy(to.sun_path, path, length);
+	if (path[0] == '@')
+		to.sun_path[0] = '\0';
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0 &&
+	    sendto(fd, ready, sizeof(ready) - 1, MSG_NOSIGNAL, (struct sockaddr *)&to,
+		   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length)) < 0)
+		complain(neg_errno(), "cannot tell systemd that it is ready");
+}
+
+static int serve(struct daemon *daemon)
+{
+	int r = open_all(daemon);
+
+	if (r < 0)
+		return EXIT_FAILED;
+	say_ready();
+	r = lock_in();
+	if (r < 0) {
+		complain(r, "cannot give up its rights");
+		return EXIT_FAILED;
+	}
+	while (r == 0 && !daemon->ended)
+		r = turn(daemon);
+	if (r < 0)
+		complain(r, "the message bus is gone");
+	return r < 0 ? EXIT_FAILED : EXIT_DONE;
+}
+
+int main(int argc, char **argv)
+{
+	struct daemon daemon = {
+	    .watch = {.rows_max = DEFAULT_ROWS,
+		      .policy_path = DEFAULT_POLICY,
+		      .policy_options = {.passwd = DEFAULT_PASSWD}},
+	    .signals = -EBADF,
+	};
+	int r = parse_options(argc, argv, &daemon);
+
+	if (r >= 0)
+		return r;
+	r = serve(&daemon);
+	bus_free(daemon.bus);
+	closep(&daemon.signals);
+	table_free(daemon.watch.table);
+	policy_free(daemon.watch.policy);
+	probe_free(daemon.watch.probe);
+	return r;
+}

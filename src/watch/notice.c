@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "notice.h"
+
+#include <string.h>
+
+#include <linux/if_ether.h>
+#include <netinet/in.h>
+
+static const char *last_part(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash && slash[1] ? slash + 1 : path;
+}
+
+/* A program is called by its file; a sentence begins with a capital letter. */
+static void print_program(const struct row *row, struct buf *out)
+{
+	const char *name = row->path[0] ? last_part(row->path) : row->sender.name;
+	char first;
+
+	if (!name[0])
+		name = row->sender.comm;
+	if (row->key.kind == WATCH_KERNEL) {
+		buf_puts(out, "The kernel");
+	} else if (!name[0]) {
+		buf_puts(out, "A program that is not known");
+	} else {
+		first = name[0] >= 'a' && name[0] <= 'z' ? (char)(name[0] - 'a' + 'A') : name[0];
+		buf_add(out, &first, 1);
+		buf_puts(out, name + 1);
+	}
+}
+
+static void print_protocol(uint8_t protocol, struct buf *out)
+{
+	const char *name = packet_protocol_name(protocol);
+
+	if (name)
+		buf_puts(out, name);
+	else
+		buf_printf(out, "IP protocol %u", protocol);
+}
+
+static void print_destination(const struct row *row, struct buf *out)
+{
+	const struct row_key *key = &row->key;
+	bool ipv6 = key->ethertype == ETH_P_IPV6;
+	bool ports = packet_has_ports(key->protocol) && !(row->flags & WATCH_FRAGMENT);
+
+	if (!(key->flags & WATCH_ADDRESSED)) {
+		buf_printf(out, "the network by a frame of type 0x%04x", key->ethertype);
+		return;
+	}
+	buf_puts(out, ipv6 && ports ? "[" : "");
+	packet_address_print(&key->destination, ipv6, out);
+	if (ports)
+		buf_printf(out, "%s:%u", ipv6 ? "]" : "", key->detail);
+	if (key->protocol != IPPROTO_TCP) {
+		buf_puts(out, " by ");
+		print_protocol(key->protocol, out);
+	}
+}
+
+static const char *advice_for(const struct row *row)
+{
+	if (row->key.kind == WATCH_KERNEL)
+		return "Nothing has to be done.";
+	if (row->key.flags & WATCH_LOOPBACK)
+		return "It is not granted this service of this computer. If it should be, that is a "
+		       "line of the policy: see lethe-watch.";
+	if (row->key.protocol == IPPROTO_TCP && row->key.ethertype == ETH_P_IP)
+		return "Nothing has left this computer. If the program is to reach the Internet, let "
+		       "it use Tor: SOCKS proxy 127.0.0.1, port 9050.";
+	return "Nothing has left this computer. Tor carries TCP only, so the program cannot do this "
+	       "through Tor either.";
+}
+
+struct notice notice_make(const struct row *row)
+{
+	AUTO_BUF struct buf title = {.cap = NOTICE_TEXT_MAX - 1};
+	struct notice notice = {0};
+
+	print_program(row, &title);
+	buf_puts(&title, " tried to reach ");
+	print_destination(row, &title);
+	buf_puts(&title, row->key.flags & WATCH_LOOPBACK ? " and was refused"
+							  : " directly and was refused");
+	snprintf(notice.title, sizeof(notice.title), "%s", buf_text(&title));
+	snprintf(notice.advice, sizeof(notice.advice), "%s", advice_for(row));
+	return notice;
+}
+
+static void refill(struct notice_limit *limit, uint64_t now_ns)
+{
+	uint64_t more = (now_ns - limit->refilled_ns) / NOTICE_REFILL_NS;
+
+	if (!limit->started || more >= NOTICE_BURST) {
+		limit->budget = NOTICE_BURST;
+		limit->refilled_ns = now_ns;
+		limit->started = true;
+		return;
+	}
+	limit->budget += (unsigned)more;
+	if (limit->budget > NOTICE_BURST)
+		limit->budget = NOTICE_BURST;
+	limit->refilled_ns += more * NOTICE_REFILL_NS;
+}
+
+/* The place of this program, or the one to give it: a free one, else the one told of longest ago. */
+static size_t place_of(const struct notice_limit *limit, const struct row_key *key, bool *ret_known)
+{
+	size_t best = 0;
+
+	for (size_t i = 0; i < NOTICE_PROGRAMS_MAX; i++) {
+		*ret_known = limit->programs[i].told_ns != 0 &&
+			     limit->programs[i].exe_inode == key->exe_inode &&
+			     limit->programs[i].exe_device == key->exe_device &&
+			     limit->programs[i].uid == key->uid;
+		if (*ret_known)
+			return i;
+		if (limit->programs[i].told_ns < limit->programs[best].told_ns)
+			best = i;
+	}
+	return best;
+}
+
+bool notice_allow(struct notice_limit *limit, const struct row *row, uint64_t now_ns,
+		  uint64_t *ret_held_back)
+{
+	bool known;
+	size_t place = place_of(limit, &row->key, &known);
+
+	refill(limit, now_ns);
+	/* What no program did tells a person nothing to do. */
+	if (row->key.kind == WATCH_KERNEL || limit->budget == 0 ||
+	    (known && now_ns - limit->programs[place].told_ns < NOTICE_AGAIN_NS)) {
+		limit->held_back++;
+		return false;
+	}
+	limit->budget--;
+	limit->programs[place].exe_inode = row->key.exe_inode;
+	limit->programs[place].exe_device = row->key.exe_device;
+	limit->programs[place].uid = row->key.uid;
+	limit->programs[place].told_ns = now_ns > 0 ? now_ns : 1;
+	*ret_held_back = limit->held_back;
+	limit->held_back = 0;
+	return true;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The policy, for those who ask what was missing. The watch enforces nothing. */
+#include "watch.h"
+
+#include <time.h>
+
+void watch_read_policy(struct watch *watch)
+{
+	struct policy *policy = NULL;
+
+	/* What cannot be read grants nothing that could be told; lethe-wall says what is wrong with
+	 * it. */
+	if (policy_load(watch->policy_path, &watch->policy_options, NULL, &policy) < 0)
+		policy = NULL;
+	policy_free(watch->policy);
+	watch->policy = policy;
+	for (const struct row *row = table_next(watch->table, NULL); row;
+	     row = table_next(watch->table, row))
+		table_set_grant(watch->table, row, &(struct grant){0});
+}
+
+void watch_ask(struct watch *watch, const struct row *row)
+{
+	struct packet packet;
+	struct grant grant;
+
+	if (row->grant.answer != GRANT_UNASKED)
+		return;
+	packet = row_packet(row);
+	grant = grant_find(watch->policy, &watch->policy_options, &packet);
+	table_set_grant(watch->table, row, &grant);
+}
+
+uint64_t watch_now_ns(void)
+{
+	struct timespec now = {0};
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}

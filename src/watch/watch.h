@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What lethe-watchd knows, shared by its parts. */
+#pragma once
+
+#include <policy/policy.h>
+
+#include "notice.h"
+#include "probe.h"
+#include "table.h"
+
+#define WATCH_BUS_NAME	"org.lethe.Network1"
+#define WATCH_BUS_PATH	"/org/lethe/Network1"
+#define WATCH_INTERFACE "org.lethe.Network1"
+
+struct watch {
+	struct probe *probe;	 /* NULL: this kernel cannot tell who was refused */
+	const char *probe_error; /* why, in static storage; "" if there is a probe */
+	struct table *table;
+	size_t rows_max;
+	struct notice_limit limit;
+	uint64_t unreadable; /* records that were not as they should be; never seen yet */
+	uint32_t own_netns;
+
+	const char *policy_path;
+	struct policy_options policy_options;
+	struct policy *policy; /* NULL: could not be read */
+};
+
+/* Read the policy anew; without one, no grant is told. What the rows knew of the old one goes. */
+void watch_read_policy(struct watch *watch);
+
+/* Ask the policy about @row, once. */
+void watch_ask(struct watch *watch, const struct row *row);
+
+/* CLOCK_MONOTONIC, as the kernel's records have it. */
+uint64_t watch_now_ns(void);
