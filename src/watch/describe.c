@@ -22,19 +22,18 @@ static const char *attribution_name(const struct row *row)
 	return "unknown";
 }
 
-static void describe_file(const struct watch_identity *who, const char *prefix,
-			  const struct describe_to *to)
+/* The names are given, because whoever takes the values may keep them. */
+static void describe_file(const struct watch_identity *who, const char *inode_name,
+			  const char *device_name, const struct describe_to *to)
 {
-	char name[32], device[32];
+	char device[32];
 
 	if (who->exe_inode == 0)
 		return;
-	snprintf(name, sizeof(name), "%sinode", prefix);
-	to->number(to->data, name, who->exe_inode);
-	snprintf(name, sizeof(name), "%sdevice", prefix);
+	to->number(to->data, inode_name, who->exe_inode);
 	snprintf(device, sizeof(device), "%u:%u", who->exe_device >> 20,
 		 who->exe_device & 0xfffff);
-	to->text(to->data, name, device);
+	to->text(to->data, device_name, device);
 }
 
 static void describe_program(const struct row *row, const struct describe_to *to)
@@ -48,7 +47,7 @@ static void describe_program(const struct row *row, const struct describe_to *to
 	/* Only what came with the packets themselves: a name that was remembered may have moved. */
 	to->truth(to->data, "path-known", row->path[0] && !row->path_remembered);
 	to->truth(to->data, "deleted", row->flags & WATCH_DELETED);
-	describe_file(who, "", to);
+	describe_file(who, "inode", "device", to);
 	to->text(to->data, "comm", who->comm);
 	to->number(to->data, "pid", who->pid);
 	to->number(to->data, "tid", who->tid);
@@ -72,7 +71,7 @@ static void describe_creator(const struct row *row, const struct describe_to *to
 	     maker->exe_device == row->sender.exe_device && maker->pid == row->sender.pid))
 		return;
 	to->text(to->data, "socket-made-by", maker->name);
-	describe_file(maker, "socket-made-by-", to);
+	describe_file(maker, "socket-made-by-inode", "socket-made-by-device", to);
 	to->number(to->data, "socket-made-by-pid", maker->pid);
 	to->number(to->data, "socket-made-by-uid", maker->uid);
 }

@@ -113,13 +113,15 @@ static size_t place_of(const struct notice_limit *limit, const struct row_key *k
 	size_t best = 0;
 
 	for (size_t i = 0; i < NOTICE_PROGRAMS_MAX; i++) {
-		*ret_known = limit->programs[i].told_ns != 0 &&
+		*ret_known = limit->programs[i].used &&
 			     limit->programs[i].exe_inode == key->exe_inode &&
 			     limit->programs[i].exe_device == key->exe_device &&
 			     limit->programs[i].uid == key->uid;
 		if (*ret_known)
 			return i;
-		if (limit->programs[i].told_ns < limit->programs[best].told_ns)
+		if (limit->programs[best].used &&
+		    (!limit->programs[i].used ||
+		     limit->programs[i].told_ns < limit->programs[best].told_ns))
 			best = i;
 	}
 	return best;
@@ -142,7 +144,8 @@ bool notice_allow(struct notice_limit *limit, const struct row *row, uint64_t no
 	limit->programs[place].exe_inode = row->key.exe_inode;
 	limit->programs[place].exe_device = row->key.exe_device;
 	limit->programs[place].uid = row->key.uid;
-	limit->programs[place].told_ns = now_ns > 0 ? now_ns : 1;
+	limit->programs[place].told_ns = now_ns;
+	limit->programs[place].used = true;
 	*ret_held_back = limit->held_back;
 	limit->held_back = 0;
 	return true;

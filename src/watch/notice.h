@@ -28,7 +28,8 @@ struct notice_limit {
 	struct {
 		uint64_t exe_inode;
 		uint32_t exe_device, uid;
-		uint64_t told_ns; /* 0: a free place */
+		uint64_t told_ns;
+		bool used;
 	} programs[NOTICE_PROGRAMS_MAX];
 	uint64_t refilled_ns;
 	unsigned budget;
