@@ -12,27 +12,28 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
-#define NO_CAPABILITY UINT32_MAX
-
-static int capabilities_set(unsigned keep)
+/* @keep is a set: 1 << CAP_X for each. */
+static int capabilities_set(uint64_t keep)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct sets[2] = { 0 }, now[2] = { 0 };
-	uint32_t bit = 1u << (keep % 32);
 
-	if (keep != NO_CAPABILITY) {
-		sets[keep / 32].effective = bit;
-		sets[keep / 32].permitted = bit;
+	for (size_t i = 0; i < ARRAY_SIZE(sets); i++) {
+		sets[i].effective = (uint32_t)(keep >> (32 * i));
+		sets[i].permitted = sets[i].effective;
 	}
 	if (syscall(SYS_capset, &header, sets) < 0 || syscall(SYS_capget, &header, now) < 0)
 		return neg_errno();
 	return memcmp(sets, now, sizeof(sets)) == 0 ? 0 : -EPERM;
 }
 
-static int keep_only(unsigned keep)
+int sandbox_keep_capabilities(uint64_t keep)
 {
+	if (keep >> (CAP_LAST_CAP + 1))
+		return -EINVAL;
 	for (unsigned cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
-		if (cap != keep && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0 && errno != EPERM)
+		if ((cap >= 64 || !(keep & 1ull << cap)) &&
+		    prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0 && errno != EPERM)
 			return neg_errno();
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
 		return neg_errno();
@@ -43,12 +44,12 @@ static int keep_only(unsigned keep)
 
 int sandbox_keep_capability(unsigned keep)
 {
-	return keep > CAP_LAST_CAP ? -EINVAL : keep_only(keep);
+	return keep > CAP_LAST_CAP ? -EINVAL : sandbox_keep_capabilities(1ull << keep);
 }
 
 int sandbox_keep_no_capability(void)
 {
-	return keep_only(NO_CAPABILITY);
+	return sandbox_keep_capabilities(0);
 }
 
 static void filter_release(scmp_filter_ctx *filter)
@@ -121,6 +122,7 @@ static const int netlink_calls[] = {
 	SCMP_SYS(fcntl),	  SCMP_SYS(ioctl),	    SCMP_SYS(restart_syscall),
 	SCMP_SYS(sched_getaffinity), SCMP_SYS(prlimit64),   SCMP_SYS(openat2),
 	SCMP_SYS(sysinfo), /* qsort() of much */
+	SCMP_SYS(readlink),	  SCMP_SYS(readlinkat),
 };
 
 int sandbox_netlink_only(void)
@@ -136,8 +138,8 @@ int sandbox_resident(void)
 		SCMP_SYS(rename),     SCMP_SYS(unlinkat),	 SCMP_SYS(unlink),
 		SCMP_SYS(pipe2),      SCMP_SYS(wait4),		 SCMP_SYS(getppid),
 		SCMP_SYS(prctl),      SCMP_SYS(set_robust_list), SCMP_SYS(rseq),
-		SCMP_SYS(capset),     SCMP_SYS(capget),		 SCMP_SYS(readlink),
-		SCMP_SYS(readlinkat), SCMP_SYS(fstatfs),	 SCMP_SYS(inotify_add_watch),
+		SCMP_SYS(capset),     SCMP_SYS(capget),		 SCMP_SYS(fstatfs),
+		SCMP_SYS(inotify_add_watch),
 	};
 
 	return filter_netlink(netlink_calls, ARRAY_SIZE(netlink_calls), more, ARRAY_SIZE(more),

@@ -10,6 +10,9 @@
  * Returns 0, -EINVAL (no such capability), -EPERM (it did not take), or -errno. */
 MUST_CHECK int sandbox_keep_capability(unsigned keep);
 
+/* The same for a set of them, 1ull << CAP_X for each. */
+MUST_CHECK int sandbox_keep_capabilities(uint64_t keep);
+
 /* The same, and keep none. */
 MUST_CHECK int sandbox_keep_no_capability(void);
 

@@ -25,6 +25,7 @@ struct request {
 struct list {
 	struct os_socket *sockets;
 	size_t count, room;
+	bool udp;
 };
 
 static int diag_open(int *ret_fd)
@@ -83,7 +84,9 @@ static int list_add(struct list *list, const struct inet_diag_msg *message)
 	socket = &list->sockets[list->count++];
 	*socket = (struct os_socket){ 0 };
 	socket->ipv6 = message->idiag_family == AF_INET6;
-	socket->listening = message->idiag_state == TCP_LISTEN;
+	socket->udp = list->udp;
+	socket->inode = message->idiag_inode;
+	socket->listening = !list->udp && message->idiag_state == TCP_LISTEN;
 	socket->orphaned = message->idiag_inode == 0;
 	socket->uid = message->idiag_uid;
 	socket->local_port = ntohs(message->id.idiag_sport);
@@ -136,22 +139,9 @@ static int list_datagram(struct list *list, const uint8_t *data, size_t len)
 	return 0;
 }
 
-/*
- * By the kernel's older request, which lists both families in one walk through its tables. Those are
- * sized by the computer's memory, and the walk is most of the time that ending flows takes. Sockets
- * that are bound and nothing else have no flow and a table of their own.
- */
-static int list_all(struct list *list)
+/* Ask, and take all that is answered. */
+static int list_answers(struct list *list, const void *request, size_t size)
 {
-	struct {
-		struct nlmsghdr header;
-		struct inet_diag_req body;
-	} request = {
-		.header = { .nlmsg_len = sizeof(request),
-			    .nlmsg_type = TCPDIAG_GETSOCK,
-			    .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
-		.body = { .idiag_family = AF_INET, .idiag_states = ~(1u << STATE_BOUND) },
-	};
 	AUTO_FREE uint8_t *data = malloc(RECEIVE_SIZE);
 	AUTO_CLOSE int fd = -EBADF;
 	int r;
@@ -161,7 +151,7 @@ static int list_all(struct list *list)
 	r = diag_open(&fd);
 	if (r < 0)
 		return r;
-	r = diag_send(fd, &request, sizeof(request));
+	r = diag_send(fd, request, size);
 	while (r == 0) {
 		ssize_t len = recv(fd, data, RECEIVE_SIZE, MSG_DONTWAIT);
 
@@ -174,18 +164,72 @@ static int list_all(struct list *list)
 	return r < 0 ? r : 0;
 }
 
+/*
+ * By the kernel's older request, which lists both families in one walk through its tables. Those are
+ * sized by the computer's memory, and the walk is most of the time that ending flows takes. Sockets
+ * that are bound and nothing else have no flow and a table of their own.
+ */
+static int list_tcp(struct list *list)
+{
+	struct {
+		struct nlmsghdr header;
+		struct inet_diag_req body;
+	} request = {
+		.header = { .nlmsg_len = sizeof(request),
+			    .nlmsg_type = TCPDIAG_GETSOCK,
+			    .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
+		.body = { .idiag_family = AF_INET, .idiag_states = ~(1u << STATE_BOUND) },
+	};
+
+	return list_answers(list, &request, sizeof(request));
+}
+
+static int list_udp(struct list *list)
+{
+	static const uint8_t families[] = { AF_INET, AF_INET6 };
+	int r = 0;
+
+	list->udp = true;
+	for (size_t i = 0; i < ARRAY_SIZE(families) && r == 0; i++) {
+		struct request request = {
+			.header = { .nlmsg_len = sizeof(request),
+				    .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+				    .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
+			.body = { .sdiag_family = families[i],
+				  .sdiag_protocol = IPPROTO_UDP,
+				  .idiag_states = UINT32_MAX },
+		};
+
+		r = list_answers(list, &request, sizeof(request));
+	}
+	return r;
+}
+
+static int hand_over(struct list *list, int r, struct os_socket **ret_sockets, size_t *ret_count)
+{
+	if (r < 0) {
+		free(list->sockets);
+		return r;
+	}
+	*ret_sockets = list->sockets;
+	*ret_count = list->count;
+	return 0;
+}
+
 int sockets_list(struct os_socket **ret_sockets, size_t *ret_count)
 {
 	struct list list = { 0 };
-	int r = list_all(&list);
+	int r = list_tcp(&list);
 
-	if (r < 0) {
-		free(list.sockets);
-		return r;
-	}
-	*ret_sockets = list.sockets;
-	*ret_count = list.count;
-	return 0;
+	return hand_over(&list, r, ret_sockets, ret_count);
+}
+
+int sockets_list_udp(struct os_socket **ret_sockets, size_t *ret_count)
+{
+	struct list list = { 0 };
+	int r = list_udp(&list);
+
+	return hand_over(&list, r, ret_sockets, ret_count);
 }
 
 int sockets_end(const struct os_socket *socket)

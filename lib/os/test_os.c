@@ -14,9 +14,13 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/stat.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
+
+#include <fcntl.h>
 
 #include "link.h"
 #include "netns.h"
@@ -132,6 +136,27 @@ static void test_sockets_list_finds_our_own(void **state)
 	}
 	assert_true(listening);
 	assert_true(connected);
+}
+
+static void test_udp_sockets_are_listed(void **state)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET,
+				       .sin_port = htons(9),
+				       .sin_addr = { .s_addr = htonl(INADDR_LOOPBACK) } };
+	AUTO_CLOSE int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	AUTO_FREE struct os_socket *sockets = NULL;
+	size_t count = 0, found = 0;
+	struct stat status;
+
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(fstat(fd, &status), 0);
+	assert_int_equal(sockets_list_udp(&sockets, &count), 0);
+	for (size_t i = 0; i < count; i++) {
+		assert_true(sockets[i].udp && !sockets[i].listening);
+		found += sockets[i].inode == status.st_ino && sockets[i].remote_port == 9 &&
+			 sockets[i].remote[0] == 127 && sockets[i].uid == getuid();
+	}
+	assert_int_equal(found, 1);
 }
 
 /* Run @inside in a child under the @sandbox; returns the wait status. */
@@ -274,6 +299,90 @@ static void test_opened_only_bites(void **state)
 	close(opened[1]);
 }
 
+static int read_a_file(void)
+{
+	AUTO_CLOSE int fd = open("/etc/passwd", O_RDONLY | O_CLOEXEC);
+	char byte;
+
+	return fd < 0 || read(fd, &byte, 1) != 1 ? 1 : use_much_memory();
+}
+
+static int write_a_file(void)
+{
+	return open("/dev/null", O_WRONLY | O_CLOEXEC) < 0;
+}
+
+static int make_a_file(void)
+{
+	return open("/dev/null", O_RDONLY | O_CREAT | O_CLOEXEC, 0600) < 0;
+}
+
+static int load_a_program(void)
+{
+	return syscall(SYS_bpf, 5, NULL, 0) < 0; /* BPF_PROG_LOAD */
+}
+
+static int ask_of_nothing(void)
+{
+	return syscall(SYS_bpf, 15, NULL, 0) == 0; /* BPF_OBJ_GET_INFO_BY_FD */
+}
+
+static void test_serving_bites(void **state)
+{
+	static int (*const allowed[])(void) = { read_a_file, ask_of_nothing };
+	static int (*const forbidden[])(void) = {
+		open_netlink, open_internet, open_unix,	    start_program,
+		write_a_file, make_a_file,   load_a_program, type_for_the_user,
+	};
+	int status;
+
+	assert_int_equal(pipe(opened), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(allowed); i++) {
+		status = in_sandbox(sandbox_serving, allowed[i]);
+		assert_true(WIFEXITED(status));
+		assert_int_equal(WEXITSTATUS(status), 0);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(forbidden); i++) {
+		status = in_sandbox(sandbox_serving, forbidden[i]);
+		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+	}
+	close(opened[0]);
+	close(opened[1]);
+}
+
+/* In the child of the next test: two are kept, one below and one above the 32nd, and no other. */
+static int keeps_two(void)
+{
+	const uint64_t keep = 1ull << CAP_SYS_PTRACE | 1ull << CAP_MAC_OVERRIDE;
+	AUTO_FILE FILE *file = NULL;
+	char line[128], expected[64];
+
+	if (sandbox_keep_capabilities(1ull << (CAP_LAST_CAP + 1)) != -EINVAL ||
+	    sandbox_keep_capabilities(keep) < 0)
+		return 1;
+	snprintf(expected, sizeof(expected), "CapEff:\t%016llx\n", (unsigned long long)keep);
+	file = fopen("/proc/self/status", "re");
+	while (file && fgets(line, sizeof(line), file))
+		if (strcmp(line, expected) == 0)
+			return 0;
+	return 2;
+}
+
+static void test_some_capabilities_are_left(void **state)
+{
+	int status = -1;
+	pid_t child;
+
+	if (geteuid() != 0)
+		skip();
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0)
+		_exit(keeps_two());
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
 static void test_capability_is_all_that_is_left(void **state)
 {
 	int status = -1;
@@ -306,6 +415,9 @@ int main(void)
 		cmocka_unit_test(test_sandbox_bites_without_seccomp),
 		cmocka_unit_test(test_opened_only_bites),
 		cmocka_unit_test(test_capability_is_all_that_is_left),
+		cmocka_unit_test(test_some_capabilities_are_left),
+		cmocka_unit_test(test_serving_bites),
+		cmocka_unit_test(test_udp_sockets_are_listed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

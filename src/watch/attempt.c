@@ -25,7 +25,7 @@ static void clean_identity(struct watch_identity *identity)
 /* Components, the last first, become a path. Returns 0 or -EBADMSG. */
 static int join(const char *text, size_t size, bool cut, char *path, size_t room)
 {
-	const char *parts[PARTS_MAX];
+	const char *parts[PARTS_MAX] = {0};
 	size_t count = 0, used = 0;
 
 	for (size_t at = 0; at < size; at += strlen(text + at) + 1) {

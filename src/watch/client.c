@@ -88,8 +88,8 @@ static int call(struct client *client, const char *interface, const char *method
 static int read_value(sd_bus_message *message, struct entry *entry)
 {
 	struct entry_value value = {0};
-	const char *contents;
-	char type;
+	const char *contents = "";
+	char type = 0;
 	int truth = 0, r = sd_bus_message_read(message, "s", &value.name);
 
 	if (r >= 0)

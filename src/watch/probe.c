@@ -18,7 +18,7 @@
 #pragma GCC diagnostic ignored "-Wsign-conversion"
 #pragma GCC diagnostic ignored "-Wconversion"
 #pragma GCC diagnostic ignored "-Wcast-qual"
-#include "attribution.skel.h"
+#include "attribution.skel.inc"
 #pragma GCC diagnostic pop
 
 #define REASON "SKB_DROP_REASON_NETFILTER_DROP"

@@ -57,12 +57,13 @@ static void describe(const struct attempt *attempts, size_t count, const struct 
 	struct describe_to to = {
 	    .text = keep_text, .number = keep_number, .truth = keep_truth, .data = kept};
 	struct table *table = NULL;
-	const struct row *row = NULL;
+	const struct row *row;
 	bool new;
 
 	*kept = (struct kept){0};
 	assert_int_equal(table_new(1, &table), 0);
-	for (size_t i = 0; i < count; i++)
+	row = table_add(table, &attempts[0], &new);
+	for (size_t i = 1; i < count; i++)
 		row = table_add(table, &attempts[i], &new);
 	assert_int_equal(table_count(table), 1);
 	table_set_grant(table, row, grant);
