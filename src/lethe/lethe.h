@@ -32,6 +32,7 @@ struct lethe_verb {
 };
 
 int lethe_status(const struct lethe_options *options, char **words);
+int lethe_leaving(const struct lethe_options *options, char **words);
 int lethe_poweroff(const struct lethe_options *options, char **words);
 int lethe_restart(const struct lethe_options *options, char **words);
 

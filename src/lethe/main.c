@@ -22,6 +22,7 @@ static int help(const struct lethe_options *options, char **words);
 
 static const struct lethe_verb verbs[] = {
     {"status", 0, 0, lethe_status},
+    {"leaving", 0, 0, lethe_leaving},
     {"poweroff", 0, 0, lethe_poweroff},
     {"restart", 0, 0, lethe_restart},
     {"help", 0, 0, help},
@@ -46,6 +47,7 @@ static void usage(void)
 		"Say how this computer, its network filter and Tor are; turn it off.\n"
 		"\n"
 		"  status               medium, filter, proof, guard, Tor, links: well or not\n"
+		"  leaving              what leaves this computer now, by program and way\n"
 		"  poweroff             turn the computer off (live system)\n"
 		"  restart              restart the computer (live system)\n"
 		"  help                 this text\n"
