@@ -43,10 +43,12 @@ struct {
 	__uint(max_entries, RING_BYTES);
 } records SEC(".maps");
 
-/* The socket takes its note with it. A connection that a listener accepts inherits the listener's. */
+/* The socket takes its note with it. Connections that a listener accepts have none until a packet of
+ * theirs is dropped: to hand on the listener's would cost each of them, for a name that is seldom asked
+ * for. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
 	__type(value, struct note);
 } notes SEC(".maps");
