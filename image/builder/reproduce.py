@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Two builds of one tree under different circumstances: they must be the same bits. Toolchain and
-downloads are shared; everything else is made twice."""
+downloads are shared; everything else is made twice. The first may be there already."""
 
 from __future__ import annotations
 
@@ -94,7 +94,10 @@ def main(root: Path, arguments: Sequence[str]) -> int:
         description="Build the core image twice and compare the bits. Needs root and mmdebstrap.")
     parser.add_argument("--share", type=Path, default=options.CACHE, metavar="DIR",
                         help=f"cache with toolchain and downloads (default: {options.CACHE})")
-    parser.add_argument("--keep", action="store_true", help="keep both builds, and say where")
+    parser.add_argument("--with", type=Path, metavar="ISO", dest="first",
+                        help="make only the second, and compare with this: what image/build made of "
+                             "the same tree, with the same package lists")
+    parser.add_argument("--keep", action="store_true", help="keep what is built, and say where")
     parser.add_argument("--locked", action="store_true", help="build from the packages of the lock")
     given = parser.parse_args(arguments)
     if os.geteuid() != 0:
@@ -107,13 +110,16 @@ def main(root: Path, arguments: Sequence[str]) -> int:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     try:
-        return compare_builds(root, folder, share, ["--locked"] if given.locked else [])
+        passed = ["--locked"] if given.locked else []
+        if given.first:
+            return compare_with(given.first.resolve(strict=True), root, folder, share, passed)
+        return compare_builds(root, folder, share, passed)
     except (BuildError, OSError) as error:
         print(f"image/reproduce: {error}", file=sys.stderr)
         return 1
     finally:
         if given.keep:
-            print(f"both builds are in {folder}")
+            print(f"what was built is in {folder}")
         elif not (folder / "view").exists():
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -125,8 +131,15 @@ def compare_builds(root: Path, folder: Path, share: Path, passed: Sequence[str])
     print(archive.Archive(runner, share / "apt", share / "pool", where).update(False), flush=True)
     # The second tree is copied from the first copy: who works in the checkout meanwhile does not
     # make a difference.
-    isos = (build(root, FIRST, folder, share, passed),
-            build(tree_of(FIRST, folder), SECOND, folder, share, passed))
+    return compare_isos((build(root, FIRST, folder, share, passed),
+                         build(tree_of(FIRST, folder), SECOND, folder, share, passed)), folder, share)
+
+
+def compare_with(iso: Path, root: Path, folder: Path, share: Path, passed: Sequence[str]) -> int:
+    return compare_isos((iso, build(root, SECOND, folder, share, passed)), folder, share)
+
+
+def compare_isos(isos: tuple[Path, Path], folder: Path, share: Path) -> int:
     hashes = [hash_of_file(iso) for iso in isos]
     print(f"{hashes[0]}  first\n{hashes[1]}  second")
     if hashes[0] == hashes[1]:

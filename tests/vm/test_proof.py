@@ -47,7 +47,7 @@ def test_links_and_tor_wait_for_the_proof(guest: Guest) -> None:
 def test_a_refuted_filter_is_sealed_and_no_link_comes_up(machine: Machine, guest: Guest) -> None:
     """The start once more, with a fault planted between the filter and its proof."""
     guest.text(["systemctl", "stop", "NetworkManager.service", "tor@default.service",
-                "lethe-proof.service"])  # fmt: skip
+                "lethe-proof.service", "lethe-guard.service"])  # fmt: skip
     guest.text(ACCEPT.split())
     started = guest.run(["systemctl", "start", "NetworkManager.service"], timeout=300)
     assert started.returncode != 0

@@ -58,29 +58,46 @@ def test_filter_opened(machine: Machine, guest: Guest) -> None:
     guest.open_filter()
     status = ask(machine)
     assert status.code == BAD, status.text
-    status.assert_good_but("Filter", "Proof")
+    status.assert_good_but("Filter", "Proof", "Guard")
     assert status.part("Filter").startswith("BAD: MISSING: nothing is filtered."), status.text
+    assert status.part("Guard").startswith("BAD: there is no filter to be kept."), status.text
     assert status.part("Proof").startswith("BAD: REFUTED: the kernel lets pass"), status.text
+
+
+def end_guard(guest: Guest) -> None:
+    """From here on root can do what it likes with the filter."""
+    guest.text(["systemctl", "stop", "lethe-guard.service"])
+
+
+def test_guard_ended(machine: Machine, guest: Guest) -> None:
+    """That opens nothing, but nobody keeps the filter any more."""
+    end_guard(guest)
+    status = ask(machine)
+    assert status.code == BAD, status.text
+    status.assert_good_but("Guard")
+    assert status.part("Guard").startswith("BAD: does not run: "), status.text
 
 
 @pytest.mark.parametrize("family", ["inet", "netdev"])
 def test_a_table_of_the_filter_deleted(machine: Machine, guest: Guest, family: str) -> None:
     tables = guest.text(["nft", "list", "tables", family]).split()
     assert "lethe" in tables, tables
+    end_guard(guest)
     guest.text(["nft", "delete", "table", family, "lethe"])
     status = ask(machine)
     assert status.code == BAD, status.text
-    status.assert_good_but("Filter", "Proof")
+    status.assert_good_but("Filter", "Proof", "Guard")
     assert status.part("Filter").startswith("BAD: "), status.text
 
 
 def test_a_rule_added_to_the_filter(machine: Machine, guest: Guest) -> None:
     chain = guest.text(["nft", "list", "chains", "inet"])
     assert "chain output" in chain, chain
+    end_guard(guest)
     guest.text(["nft", "insert", "rule", "inet", "lethe", "output", "accept"])
     status = ask(machine)
     assert status.code == BAD, status.text
-    status.assert_good_but("Filter", "Proof")
+    status.assert_good_but("Filter", "Proof", "Guard")
     assert status.part("Filter").startswith("BAD: "), status.text
 
 

@@ -53,6 +53,13 @@ class Subject(Protocol):
     def prove(self) -> dict[str, Any]:
         """What `lethe-proof --json check` says there."""
 
+    def flush(self) -> str | None:
+        """Try to take its filter away as any root process may; what is said of that there afterwards.
+        None: nothing there keeps it."""
+
+    def refused(self) -> list[dict[str, Any]] | None:
+        """The rows of `lethe-watch --json`. None: nothing there watches."""
+
     def open_filter(self) -> None:
         """Take its filter away."""
 
@@ -79,11 +86,32 @@ class LabHost:
     def prove(self) -> dict[str, Any]:
         return json.loads(self._lab.host.run(rules.proof_command()).stdout)
 
+    def flush(self) -> None:
+        """The laboratory's host has no guard."""
+
+    def refused(self) -> None:
+        """... nor a watch."""
+
     def open_filter(self) -> None:
         rules.clear(self._lab)
 
     def apply_filter(self) -> None:
         rules.apply_lethe(self._lab)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What the watch is to tell of: who, and where to. @port 0: there are none."""
+
+    user: str
+    address: str
+    port: int = 0
+
+    def is_row(self, row: dict[str, Any]) -> bool:
+        """With its program named, beyond doubt."""
+        return (row.get("uid") == names.user(self.user).uid and row.get("port", 0) == self.port
+                and row.get("destination") == self.address and row.get("attribution") == "certain"
+                and str(row.get("program", "")).startswith("/"))
 
 
 @dataclass
@@ -98,6 +126,7 @@ class Step:
     must_not_contain: str = ""
     at_once: bool = False  # a refusal that the program is told of, not a time-out
     unrouted: bool = False  # or there is not even a route, which it is told at once as well
+    refused: Attempt | None = None  # what the filter refuses, where it is the filter that does
 
 
 @dataclass
@@ -171,7 +200,8 @@ class Tour:
                  must_contain=own, must_not_contain=_UNTORIFIED),
             Step("F7", "The same by another user",
                  f"nobody: connect to {self._mapped()}:80",
-                 self._as("nobody", _tcp, self._mapped(), 80), False, at_once=True),
+                 self._as("nobody", _tcp, self._mapped(), 80), False, at_once=True,
+                 refused=Attempt("nobody", self._mapped(), 80)),
         ]
 
     def _mapped(self) -> str:
@@ -191,13 +221,15 @@ class Tour:
                  f"debian-tor: curl http://{web}/",
                  self._as("debian-tor", client.http_get, web), True, (web,), _UNTORIFIED),
             Step("F2", "... by TCP alone", f"debian-tor: a datagram to {names.ECHO_ADDRESS}:7",
-                 self._as("debian-tor", _send_udp, names.ECHO_ADDRESS, 7), False),
+                 self._as("debian-tor", _send_udp, names.ECHO_ADDRESS, 7), False,
+                 refused=Attempt("debian-tor", names.ECHO_ADDRESS, 7)),
             Step("F3", "The clearnet user has the network", f"clearnet: curl http://{web}/",
                  self._as("clearnet", client.http_get, web), True, (web,), own),
             Step("F3", "... and may look up names", f"clearnet: dig @{lan} {names.WEB_NAME}",
                  self._as("clearnet", _look_up, lan), True, (lan,)),
             Step("F3", "... but has no loopback", "clearnet: connect to 127.0.0.1:9050",
-                 self._as("clearnet", _tcp, "127.0.0.1", 9050), False, at_once=True),
+                 self._as("clearnet", _tcp, "127.0.0.1", 9050), False, at_once=True,
+                 refused=Attempt("clearnet", "127.0.0.1", 9050)),
             Step("F4", "In the clearnet namespace amnesia has the network",
                  f"amnesia, in clearnet: curl http://{web}/",
                  self._as("amnesia", client.http_get, web, namespace=inside), True, (web,), own),
@@ -216,20 +248,25 @@ class Tour:
                  self._as("amnesia", client.http_get, printer, 631), True, (printer,),
                  names.PRINTER_BODY_START),
             Step("F5", "But no name lookup there", f"amnesia: dig @{lan} {names.WEB_NAME}",
-                 self._as("amnesia", _look_up, lan), False),
+                 self._as("amnesia", _look_up, lan), False, refused=Attempt("amnesia", lan, 53)),
             Step("F5", "... nor over TCP", f"amnesia: connect to {lan}:53",
-                 self._as("amnesia", _tcp, lan, 53), False, at_once=True),
+                 self._as("amnesia", _tcp, lan, 53), False, at_once=True,
+                 refused=Attempt("amnesia", lan, 53)),
             Step("F5", "... nor asking the router for the public address",
                  f"root: NAT-PMP to {lan}:{names.NATPMP_PORT}",
-                 self._as("root", _send_udp, lan, names.NATPMP_PORT), False),
+                 self._as("root", _send_udp, lan, names.NATPMP_PORT), False,
+                 refused=Attempt("root", lan, names.NATPMP_PORT)),
             Step("F6", "A local service of others", "amnesia: connect to 127.0.0.1:9062",
-                 self._as("amnesia", _tcp, "127.0.0.1", 9062), False, at_once=True),
+                 self._as("amnesia", _tcp, "127.0.0.1", 9062), False, at_once=True,
+                 refused=Attempt("amnesia", "127.0.0.1", 9062)),
             Step("F6", "... by the host's own LAN address",
                  f"nobody: connect to {own}:9062",
-                 self._as("nobody", _tcp, own, 9062), False, at_once=True),
+                 self._as("nobody", _tcp, own, 9062), False, at_once=True,
+                 refused=Attempt("nobody", own, 9062)),
             Step("F9", "A refused local connection fails at once, over IPv6 too",
                  "nobody: connect to [::1]:9062",
-                 self._as("nobody", _tcp, "::1", 9062), False, at_once=True),
+                 self._as("nobody", _tcp, "::1", 9062), False, at_once=True,
+                 refused=Attempt("nobody", "::1", 9062)),
         ]
 
     def _direct(self) -> list[Step]:
@@ -237,21 +274,26 @@ class Tour:
         resolver = names.PUBLIC_RESOLVERS[2]
         return [
             Step("F1", "A direct TCP connection", f"amnesia: curl http://{web}/",
-                 self._as("amnesia", client.http_get, web), False, at_once=True),
+                 self._as("amnesia", client.http_get, web), False, at_once=True,
+                 refused=Attempt("amnesia", web, 80)),
             Step("F1", "... by root", f"root: curl http://{web}/",
-                 self._as("root", client.http_get, web), False, at_once=True),
+                 self._as("root", client.http_get, web), False, at_once=True,
+                 refused=Attempt("root", web, 80)),
             Step("F8", "UDP", f"amnesia: a datagram to {echo}:7",
-                 self._as("amnesia", _send_udp, echo, 7), False),
+                 self._as("amnesia", _send_udp, echo, 7), False,
+                 refused=Attempt("amnesia", echo, 7)),
             Step("F8", "DNS", f"amnesia: dig @{resolver} {names.WEB_NAME}",
-                 self._as("amnesia", _look_up, resolver), False),
+                 self._as("amnesia", _look_up, resolver), False,
+                 refused=Attempt("amnesia", resolver, 53)),
             Step("F8", "IPv6", f"amnesia: curl http://[{names.WEB_ADDRESS6}]/",
                  self._as("amnesia", client.http_get, names.WEB_ADDRESS6), False, at_once=True,
                  unrouted=True),
             Step("F8", "ICMP", f"root: ping {echo}",
-                 self._as("root", _ping, echo), False),
+                 self._as("root", _ping, echo), False, refused=Attempt("root", echo)),
             Step("F1", "A raw frame, past the IP stack (AF_PACKET)",
                  f"root: a UDP datagram to {echo} in an Ethernet frame",
-                 self._as("root", _frame, self.subject.device, self.subject.address), False),
+                 self._as("root", _frame, self.subject.device, self.subject.address), False,
+                 refused=Attempt("root", echo, 53)),
         ]
 
     def capture(self) -> Capture:
@@ -261,11 +303,52 @@ class Tour:
         """All steps. Returns whether each came out as promised."""
         good = True
         with self.capture() as capture:
-            for step in self._through_tor() + self._exceptions() + self._local() + self._direct():
+            steps = self._through_tor() + self._exceptions() + self._local() + self._direct()
+            for step in steps:
                 good &= self._one(step, capture, show)
+            good &= self._named(steps, show)
+            good &= self._kept(capture, show)
             good &= self._proved(show)
             good &= self._detector(capture, show)
         return good & _refuted(show)
+
+    def _named(self, steps: list[Step], show: Callable[[str], None]) -> bool:
+        """What the filter refused of all that, by program."""
+        rows = self.subject.refused()
+        if rows is None:
+            return True
+        wanted = [step.refused for step in steps if step.refused]
+        found = {attempt: next((row for row in rows if attempt.is_row(row)), None)
+                 for attempt in wanted}
+        unnamed = [attempt for attempt, row in found.items() if not row]
+        lines = [f"{attempt.user}, {row['program']} -> {attempt.address}:{attempt.port}"
+                 for attempt, row in found.items() if row]
+        happened = f"{len(lines)} of {len(found)} that differ were named, such as\n" + "\n".join(
+            f"                    {line}" for line in lines[:4])
+        if unnamed:
+            happened += f"\n                    NOT NAMED: {unnamed} in {rows}"
+        good = bool(lines) and not unnamed
+        show(f"{'ok  ' if good else 'FAIL'} P3  Each refused attempt has the name of its program\n"
+             "         tried:     amnesia: lethe-watch --follow\n"
+             f"         happened:  {happened}\n"
+             "         the wire:  nothing is sent for it\n")
+        return good
+
+    def _kept(self, capture: Capture, show: Callable[[str], None]) -> bool:
+        """Root, who may do anything, tries to take the filter away; then a datagram."""
+        self._sent(capture)
+        said = self.subject.flush()
+        if said is None:
+            return True
+        step = Step("", "", "", self._as("amnesia", _send_udp, names.ECHO_ADDRESS, 7), False)
+        outcome = self.attempt(step, capture)
+        good = outcome.good and "nft" in said
+        show(f"{'ok  ' if good else 'FAIL'} P2  Root cannot take the filter away, and who tried is told\n"
+             f"         tried:     root: nft flush ruleset; amnesia: a datagram to {names.ECHO_ADDRESS}:7\n"
+             f"         happened:  the datagram was {outcome.happened}\n"
+             f"                    lethe status: {said}\n"
+             f"         the wire:  {outcome.wire}\n")
+        return good
 
     def _proved(self, show: Callable[[str], None]) -> bool:
         """What was tried so far are examples; this is every packet."""

@@ -31,6 +31,8 @@ if str(_AGENT) not in sys.path:
 
 from labagent import calls, values  # noqa: E402
 
+from . import guest_state  # noqa: E402
+
 if TYPE_CHECKING:
     from .machine import Machine
 
@@ -234,6 +236,20 @@ class Guest:
         """What a command prints. Its failure is a RuntimeError."""
         return self.run(argv, user, timeout, check=True).stdout
 
+    def read(self, path: str) -> str:
+        """A text file of its, without the white space around."""
+        return self.call(calls.read_text, path).strip()
+
+    def modules(self) -> set[str]:
+        """The kernel's modules that are loaded."""
+        return {line.split()[0] for line in self.read("/proc/modules").splitlines()}
+
+    def main_process(self, unit: str) -> dict[str, str]:
+        """What /proc says of the status of a unit's main process."""
+        pid = self.text(["systemctl", "show", "-P", "MainPID", unit]).strip()
+        lines = self.read(f"/proc/{pid}/status").splitlines()
+        return {line.partition(":")[0]: line.partition(":")[2].strip() for line in lines}
+
     def status(self) -> dict[str, Any]:
         """What `lethe status` tells the person at the keyboard."""
         result = self.run(["lethe", "status", "--json"], user=names.AMNESIA)
@@ -297,6 +313,16 @@ class Guest:
         # Of its own network namespace: the clearnet namespace that the tour makes is not there in
         # the image yet.
         return json.loads(self.run(["lethe-proof", "--json", "--only-here", "check"]).stdout)
+
+    def flush(self) -> str:
+        self.run(["nft", "flush", "ruleset"])
+        text = self.run(["lethe", "status", "--wait=60"], user=names.AMNESIA, timeout=240.0).stdout
+        return guest_state.part(text, "Watch")
+
+    def refused(self) -> list[dict[str, Any]]:
+        # It goes on until it is interrupted; what it has told until then are all that there are.
+        told = self.run(["timeout", "5", "lethe-watch", "--follow", "--json"], user=names.AMNESIA)
+        return [json.loads(line) for line in told.stdout.splitlines()]
 
     def open_filter(self) -> None:
         """Take the filter away; everything may leave."""
