@@ -128,6 +128,7 @@ int guard_receive(int fd, enum guard_verb *ret_verb, uint8_t **ret_batch, size_t
 				 .msg_controllen = sizeof(control.space)};
 	ssize_t got = recvmsg(fd, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 	AUTO_CLOSE int memory = -EBADF;
+	int r;
 
 	if (got < 0)
 		return errno == EWOULDBLOCK || errno == EINTR ? -EAGAIN : neg_errno();
@@ -137,15 +138,18 @@ int guard_receive(int fd, enum guard_verb *ret_verb, uint8_t **ret_batch, size_t
 		return -EBADMSG;
 	switch (request.verb) {
 	case GUARD_INSTALL:
-		*ret_verb = GUARD_INSTALL;
-		return memory < 0 ? -EBADMSG : read_sealed(memory, ret_batch, ret_len);
+		r = memory < 0 ? -EBADMSG : read_sealed(memory, ret_batch, ret_len);
+		break;
 	case GUARD_COVER:
 	case GUARD_OPEN:
-		*ret_verb = (enum guard_verb)request.verb;
-		return memory < 0 ? 0 : -EBADMSG;
+		r = memory < 0 ? 0 : -EBADMSG;
+		break;
 	default:
-		return -EBADMSG;
+		r = -EBADMSG;
 	}
+	if (r == 0)
+		*ret_verb = (enum guard_verb)request.verb;
+	return r;
 }
 
 bool guard_is_gone(int fd)
