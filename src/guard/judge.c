@@ -20,6 +20,7 @@
 #include <proof/proof.h>
 
 #define READ_TRIES 8
+#define OOM_FIRST  "1000" /* of oom_score_adj, see proc_pid_oom_score_adj(5) */
 
 struct answer {
 	enum resident_judgement judgement;
@@ -63,7 +64,7 @@ static struct proof_device *devices_of(const struct surroundings *surroundings,
 	return devices;
 }
 
-static enum resident_judgement judgement_of(const struct proof_result *result)
+enum resident_judgement judge_result(const struct proof_result *result)
 {
 	if (result->answer == PROOF_PROVED)
 		return JUDGEMENT_PROVED;
@@ -93,12 +94,12 @@ static enum resident_judgement prove(const struct policy *policy, const struct r
 	how.devices = devices;
 	if (!devices || proof_compare(policy, ruleset, &how, &result) < 0)
 		return JUDGEMENT_UNKNOWN;
-	return judgement_of(&result);
+	return judge_result(&result);
 }
 
-/* The first of what decides about packets and is no rule. That something cannot be told, for want
- * of rights that this process shall not have, is lethe-proof's to say. */
-static void outside_of(const struct surroundings *surroundings, char ret_text[RESIDENT_WHAT_MAX])
+/* That something cannot be told, for want of rights that this process shall not have, is
+ * lethe-proof's to say. */
+void judge_outside(const struct surroundings *surroundings, char ret_text[RESIDENT_WHAT_MAX])
 {
 	for (size_t i = 0; i < surroundings->finding_count; i++) {
 		const struct surroundings_finding *finding = &surroundings->findings[i];
@@ -122,7 +123,7 @@ static void judge(const struct resident *resident, struct answer *answer)
 
 	if (nf_open(&nf) < 0 || surroundings_read(&surroundings) < 0)
 		return;
-	outside_of(&surroundings, answer->outside);
+	judge_outside(&surroundings, answer->outside);
 	if (nf_read(nf, READ_TRIES, NULL, &all) < 0 ||
 	    policy_load(resident->options->policy, &how, &diag, &policy) < 0)
 		return;
@@ -137,6 +138,16 @@ static void judge(const struct resident *resident, struct answer *answer)
 		answer->judgement = prove(policy, all, &surroundings);
 }
 
+/* Where memory is short this process goes first: without a proof the tables are guarded all the
+ * same. */
+static void give_way(void)
+{
+	AUTO_CLOSE int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, OOM_FIRST, strlen(OOM_FIRST)) < 0)
+		tell("the proof keeps its place when memory is short: %s", strerror(errno));
+}
+
 static void child_run(struct resident *resident, int out, pid_t parent)
 {
 	struct answer answer = {.basis = resident->judge_basis};
@@ -149,6 +160,7 @@ static void child_run(struct resident *resident, int out, pid_t parent)
 		closep(&own[i]);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || getppid() != parent)
 		_exit(1);
+	give_way();
 	judge(resident, &answer);
 	_exit(write(out, &answer, sizeof(answer)) == sizeof(answer) ? 0 : 1);
 }

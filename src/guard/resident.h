@@ -139,6 +139,12 @@ void shut_end(struct resident *resident);
 void judge_start(struct resident *resident);
 /* It has said something, or ended. */
 void judge_finish(struct resident *resident);
+/* What an answer of the proof means here. Pure. */
+struct proof_result;
+enum resident_judgement judge_result(const struct proof_result *result);
+/* The first of what decides about packets and is no rule; untouched if there is none. Pure. */
+struct surroundings;
+void judge_outside(const struct surroundings *surroundings, char ret_text[RESIDENT_WHAT_MAX]);
 
 /* ---- names.c: network namespaces with a name ---- */
 MUST_CHECK int names_open(struct resident *resident);
