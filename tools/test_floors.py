@@ -18,6 +18,7 @@ GOOD = {
     "lib/policy/policy.h": "#include <packet/packet.h>\n",
     "lib/policy/meson.build": "policy = declare_dependency(dependencies: [base, packet])\n",
     "lib/ruleset/ruleset.h": "#include <packet/packet.h>\n",
+    "lib/guard/guard.h": "#include <os/os.h>\n",
     "lib/torctl/client.h": "#include <base/buf.h>\n",
     "lib/nf/nf.h": "#include <ruleset/ruleset.h>\n#include <libmnl/libmnl.h>\n",
     "lib/nf/test_help.h": "#include <cmocka.h>\n",

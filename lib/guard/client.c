@@ -54,6 +54,22 @@ static int connect_to(const char *path, int *ret_fd)
 	return 0;
 }
 
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
+
+/* Never to be run as a program: a system may be set to give no other (vm.memfd_noexec). Kernels
+ * before 6.3 do not know the word. */
+static int memory_open(void)
+{
+	const unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+	int fd = memfd_create("lethe-batch", flags | MFD_NOEXEC_SEAL);
+
+	if (fd < 0 && errno == EINVAL)
+		fd = memfd_create("lethe-batch", flags);
+	return fd < 0 ? neg_errno() : fd;
+}
+
 int guard_connect(const char *folder, struct guard_client *ret_client)
 {
 	CLEANUP(guard_client_done) struct guard_client client = GUARD_NOBODY;
@@ -68,9 +84,9 @@ int guard_connect(const char *folder, struct guard_client *ret_client)
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < GUARD_BATCHES; i++) {
-		client.memory[i] = memfd_create("lethe-batch", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+		client.memory[i] = memory_open();
 		if (client.memory[i] < 0)
-			return neg_errno();
+			return client.memory[i];
 	}
 	*ret_client = client;
 	client = GUARD_NOBODY;

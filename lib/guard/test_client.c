@@ -191,6 +191,24 @@ static void test_asking(void **state)
 	ended_well(child);
 }
 
+/* What a batch lies in is no program, where the kernel can keep it from being one. */
+static void test_memory_that_cannot_be_run(void **state)
+{
+	AUTO_CLOSE int listener = -EBADF;
+	CLEANUP(guard_client_done) struct guard_client client = GUARD_NOBODY;
+	struct stat status;
+
+	if (access("/proc/sys/vm/memfd_noexec", F_OK) < 0)
+		skip(); /* before 6.3 */
+	assert_int_equal(guard_listen(path, &listener), 0);
+	assert_int_equal(guard_connect(folder, &client), 0);
+	for (size_t i = 0; i < GUARD_BATCHES; i++) {
+		assert_int_equal(fstat(client.memory[i], &status), 0);
+		assert_int_equal(status.st_mode & 0111, 0);
+		assert_int_equal(fchmod(client.memory[i], 0700), -1);
+	}
+}
+
 static int serve_two(int fd)
 {
 	for (unsigned i = 0; i < GUARD_BATCHES; i++) {
@@ -331,6 +349,7 @@ int main(void)
 	    cmocka_unit_test(test_there_is_no_guard),
 	    cmocka_unit_test(test_not_for_this_user),
 	    cmocka_unit_test(test_asking),
+	    cmocka_unit_test(test_memory_that_cannot_be_run),
 	    cmocka_unit_test(test_all_batches_were_handed_over),
 	    cmocka_unit_test(test_answers_that_are_none),
 	    cmocka_unit_test(test_text_without_an_end),

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Telling the service manager how a service is (sd_notify(3)'s protocol, which is a datagram of
- * lines). Our own, and not libsystemd's: a resident process with rights shall hold no library for
- * one line.
+ * lines). Our own, and not libsystemd's: sd_notify() makes a socket at each call, which a process in
+ * a sandbox that forbids AF_UNIX sockets does not survive. Here it is made and connected before.
  */
 #pragma once
 

@@ -88,7 +88,9 @@ static const char *weakens(struct resident *resident, const struct ruleset_table
 	return r < 0 || alone->incomplete ? "holds what is not understood" : NULL;
 }
 
-static int foreign_remove(struct resident *resident, const struct ruleset_table *table)
+/* @why in static words. Whoever misses the table finds its name in the journal. */
+static int foreign_remove(struct resident *resident, const struct ruleset_table *table,
+			  const char *why)
 {
 	struct ruleset_table name = {.family = table->family};
 	const struct ruleset one = {.tables = &name, .table_count = 1};
@@ -98,8 +100,11 @@ static int foreign_remove(struct resident *resident, const struct ruleset_table 
 	memcpy(name.name, table->name, sizeof(name.name));
 	r = nf_uninstall(resident->nf, &one, &diag);
 	if (r < 0)
-		tell("the table %s %s cannot be removed: %s", ruleset_family_name(table->family),
-		     table->name, diag.message);
+		tell("the table %s %s of another program %s, and cannot be removed: %s",
+		     ruleset_family_name(table->family), table->name, why, diag.message);
+	else
+		tell("removed the table %s %s of another program: it %s",
+		     ruleset_family_name(table->family), table->name, why);
 	return r;
 }
 
@@ -121,7 +126,7 @@ static size_t foreign_pass(struct look *look, const struct ruleset *all, size_t 
 			continue;
 		buf_printf(&look->what, "%sthe table %s %s %s", look->what.len ? "; " : "",
 			   ruleset_family_name(table->family), table->name, why);
-		if (foreign_remove(resident, table) < 0)
+		if (foreign_remove(resident, table, why) < 0)
 			left++;
 		else
 			++*ret_removed;
@@ -181,8 +186,13 @@ static void note(struct resident *resident, struct look *look, int64_t since_us,
 	if (!look->found)
 		return;
 	resident->healed += look->healed;
-	tell("changed by %s (pid %u): %s; %s", last->comm[0] ? last->comm : "an unknown process",
-	     last->pid, last->what, look->healed ? "put right" : "NOT put right");
+	if (culprit)
+		tell("changed by %s (pid %u): %s; %s",
+		     last->comm[0] ? last->comm : "an unknown process", last->pid, last->what,
+		     look->healed ? "put right" : "NOT put right");
+	else
+		tell("found, and nobody knows whose: %s; %s", last->what,
+		     look->healed ? "put right" : "NOT put right");
 }
 
 void heal_look(struct resident *resident, int64_t since_us, const struct nf_change *culprit)
@@ -212,7 +222,8 @@ size_t heal_remove_others(struct resident *resident)
 	if (nf_read(resident->nf, READ_TRIES, NULL, &all) < 0)
 		return 0;
 	for (size_t i = 0; i < all->table_count; i++)
-		if (!is_ours(&all->tables[i]) && foreign_remove(resident, &all->tables[i]) == 0)
+		if (!is_ours(&all->tables[i]) &&
+		    foreign_remove(resident, &all->tables[i], "is not proved to be harmless") == 0)
 			removed++;
 	return removed;
 }

@@ -204,7 +204,7 @@ static void act_on(struct resident *resident, const struct answer *answer)
 	if (answer->judgement != JUDGEMENT_WEAKER && answer->judgement != JUDGEMENT_UNKNOWN)
 		return;
 	if (heal_remove_others(resident) > 0) {
-		tell("what tables of others let out is not the policy: they were removed");
+		tell("with the tables of others the rules were not the policy");
 		resident->judge_again = true;
 		return;
 	}

@@ -14,7 +14,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from labkit import rules  # noqa: E402
+from labkit import figures, rules  # noqa: E402
 from labkit.lab import Lab  # noqa: E402
 
 
@@ -22,6 +22,7 @@ from labkit.lab import Lab  # noqa: E402
 _LONG = re.compile(
     rf"test_netlink_fails_at_every_call\[(error:{errno.EINTR}|error:{errno.ENOMEM}|lost:.*)\]|"
     rf"test_a_fault_at_every_call_leaves_what_was\[error:{errno.EPERM}\]|"
+    r"test_a_guard_whose_queue_is_full|"
     r"test_a_stranger_who_judges_is_found\[output\]|"
     r"test_a_local_hole_shows_.*\[(refused in silence|own addresses are taken for the LAN)\]")
 
@@ -34,6 +35,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if _LONG.search(item.name):
             item.add_marker(pytest.mark.long)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was measured, once and together."""
+    for table in figures.ALL:
+        if text := table.text():
+            terminalreporter.write_line(f"\n{text}\n")
 
 
 def lab_name(suffix: str) -> str:

@@ -6,6 +6,8 @@ The anti-tests come first: without a guard the same tampering lets packets out. 
 the tables none escapes. Where it can only watch (kernels before 6.9; here with --no-own) what escaped
 until it was put right is printed, with the time that took.
 
+The figures are gathered in one table, which ends the run; ./test guard runs this alone.
+
 Nothing here lists rules with nft: older ones do not come back from that; see lethe-wall(8).
 """
 
@@ -19,22 +21,29 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from conftest import lab_name
 from labkit import guard as gd
-from labkit import names, netns
+from labkit import memory, names, netns
 from labkit import transitions as tr
+from labkit.figures import TAMPERING
 from labkit.guard import Guard, Tampering
 from labkit.lab import Lab
 from labkit.wait import wait_for
 
 SECONDS = 120.0
-FLOOD = 3000  # tables, in one go
+FLOOD = 20  # tables, in one go
 CHURN = 60  # transactions
 RESTARTS = 20
 STOPPED_PACKETS = 50_000
+IDLE_PACKETS = 200_000
+IDLE_TICKS = 2
+WAITING = 9  # connections that the kernel keeps for a guard that takes none: its backlog, and one
+LITTLE_MEMORY = 8 << 20
+MANY_ELEMENTS = 30_000
 SO_PEERCRED_REFUSED = {errno.EACCES, errno.EPERM}
 POLICIES = {"policy": names.DEFAULT_POLICY}
 
@@ -45,6 +54,9 @@ Say = Callable[[object], None]
 def lab() -> Iterator[Lab]:
     laboratory = Lab(lab_name("-guard"))
     laboratory.up(tor=False)
+    TAMPERING.note("ms: until it was put right, counted from the notice that the guard got of it. owned: "
+                   "from Linux 6.9 on; watched: before.\n* rewritten until then, and judged as what they "
+                   "had become: they went where their user may send anyway. A legacy table stays.")  # fmt: skip
     yield laboratory
     laboratory.down()
 
@@ -107,6 +119,13 @@ def nothing_more_escapes(blast: tr.Blast) -> None:
     assert after.drops == 0
 
 
+def healed(tampering: Tampering, group: str, outcome: str, blast: tr.Blast,
+           found: dict[str, Any]) -> None:  # fmt: skip
+    tally = blast.tally()
+    TAMPERING.add(str(tampering), group, outcome, tally.total, tally.escapes,
+                  found["last"]["healed_us"] / 1000)  # fmt: skip
+
+
 # ---- the anti-tests: nobody guards --------------------------------------------------------------
 
 
@@ -117,7 +136,9 @@ def test_without_a_guard_it_escapes(lab: Lab, tampering: Tampering, say: Say) ->
         assert blast.tally().escapes == 0
         result = gd.tamper(lab, tampering)
         assert result.returncode == 0, result.stderr
-        say(f"{tampering}, unguarded: {until_escaped(blast)}")
+        tally = until_escaped(blast)
+        say(f"{tampering}, unguarded: {tally}")
+        TAMPERING.add(str(tampering), "nobody guards", tally.total, tally.escapes)
 
 
 # ---- owned --------------------------------------------------------------------------------------
@@ -138,6 +159,8 @@ def test_owned_tables_are_nobody_elses(lab: Lab, tmp_path: Path, tampering: Tamp
         assert tally.escapes == 0 and tally.drops == 0, str(tally)
         assert state(lab) == "policy"
         say(f"{tampering}, owned: {tally}")
+        TAMPERING.add(str(tampering), "owned", "refused" if result.returncode else "passed over",
+                      tally.total, tally.escapes, None)
 
 
 @pytest.mark.parametrize("tampering", gd.FOREIGN, ids=str)
@@ -156,7 +179,23 @@ def test_tables_that_rewrite_are_removed(lab: Lab, tmp_path: Path, tampering: Ta
         assert tampering.opens or blast.tally().escapes == 0
         say(f"{tampering}, owned: rewritten and then judged {blast.tally().escapes} packets, removed "
             f"{found['last']['healed_us']} us after the notice")  # fmt: skip
+        healed(tampering, "owned", "removed *", blast, found)
         assert state(lab) == "policy"
+
+
+def test_what_was_there_before_it_began(lab: Lab, tmp_path: Path) -> None:
+    """As containers have it: a table that rewrites, and one that filters. Who misses the first finds
+    its name."""
+    rewrites = ("table ip containers {\n chain c {\n type nat hook postrouting priority 100;\n"
+                "ip saddr 172.17.0.0/16 masquerade\n}\n}")  # fmt: skip
+    filters = ("table ip local {\n chain c {\n type filter hook input priority 0;\n"
+               "tcp dport 12345 drop\n}\n}")  # fmt: skip
+    assert gd.tamper(lab, Tampering("", f"{rewrites}\n{filters}", True)).returncode == 0
+    with Guard(lab, tmp_path) as guard:
+        assert others(lab) == "local"
+        assert ("removed the table ip containers of another program: it has a chain that is for "
+                "rewriting packets") in guard.said()  # fmt: skip
+        assert guard.status()["state"] == "holding"
 
 
 def test_what_can_only_forbid_more_is_left_alone(lab: Lab, tmp_path: Path) -> None:
@@ -190,6 +229,7 @@ def test_watched_tables_are_put_right(lab: Lab, tmp_path: Path, tampering: Tampe
         nothing_more_escapes(blast)
         say(f"{tampering}, watched: escaped {blast.tally().escapes}, put right "
             f"{found['last']['healed_us']} us after the notice")  # fmt: skip
+        healed(tampering, "watched", "removed *" if tampering.foreign else "put right", blast, found)
 
 
 def test_one_who_cannot_be_driven_out_shuts_all(lab: Lab, tmp_path: Path) -> None:
@@ -274,19 +314,37 @@ def test_a_guard_that_does_not_answer(lab: Lab, tmp_path: Path) -> None:
     """Stopped: what is asked fails and says why, nothing opens, and nothing is done afterwards."""
     with Guard(lab, tmp_path) as guard, tr.Blast(lab, "nobody") as blast:
         guard.signal(signal.SIGSTOP)
-        for verb in (["open", "--yes"], ["seal"]):
-            result = tr.wall(lab, *verb)
-            assert result.returncode == 3
-            assert "does not answer" in result.stderr, result.stderr
+        for asked in [tr.start(lab, "open", "--yes"), tr.start(lab, "seal")]:
+            complaint = asked.communicate(timeout=SECONDS)[1]
+            assert asked.returncode == 3
+            assert "does not answer" in complaint and "what was enforced still is" in complaint
         assert gd.tamper(lab, gd.OWN[0]).returncode == 0
         wait_for(lambda: blast.tally().total > STOPPED_PACKETS, SECONDS, "many packets")
-        assert blast.tally().escapes == 0
+        tally = blast.tally()
+        assert tally.escapes == 0
         guard.signal(signal.SIGCONT)
         assert tr.wall(lab, "cover").returncode == 0
         put(lab)
         assert state(lab) == "policy"
         assert "root asked" not in guard.said().replace("was replaced, as root asked", "", 1)
         assert blast.tally().escapes == 0
+        TAMPERING.add("guard stopped (SIGSTOP)", "owned", "kept", tally.total, tally.escapes, None)
+
+
+def test_a_guard_whose_queue_is_full(lab: Lab, tmp_path: Path) -> None:
+    """Not even a connection: the same."""
+    with Guard(lab, tmp_path) as guard, ExitStack() as stack:
+        guard.signal(signal.SIGSTOP)
+        for _ in range(WAITING):
+            client = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+            client.connect(str(_socket_of(lab)))
+        result = tr.wall(lab, "open", "--yes")
+        assert result.returncode == 3
+        assert "nothing was changed" in result.stderr
+        assert state(lab) == "policy"
+        stack.close()
+        guard.signal(signal.SIGCONT)
+        put(lab)
 
 
 def test_nobody_but_root_may_ask(lab: Lab, tmp_path: Path) -> None:
@@ -408,6 +466,7 @@ def test_killed_and_taken_over_again(lab: Lab, tmp_path: Path, say: Say) -> None
             assert gd.tamper(lab, gd.OWN[1]).returncode != 0
         tally = blast.tally()
     say(f"killed {RESTARTS} times: {tally}")
+    TAMPERING.add(f"guard killed, {RESTARTS} times", "owned", "kept", tally.total, tally.escapes, None)
     assert tally.escapes == 0 and tally.drops == 0
 
 
@@ -475,6 +534,8 @@ def test_devices_and_namespaces(lab: Lab, tmp_path: Path, say: Say, options: lis
             tally = blast.tally()
             tr.unplug(lab, "wlan0")
         say(f"devices, {options or 'owned'}: {tally}")
+        TAMPERING.add("devices plugged, renamed, moved", "watched" if options else "owned", "covered",
+                      tally.total, tally.escapes, None)  # fmt: skip
         assert state(lab) == "policy" and guard.status()["state"] == "holding"
         if tr.binds_by_prefix():
             assert tally.escapes == 0
@@ -495,25 +556,61 @@ def test_forwarding_is_told_and_lets_nothing_out(lab: Lab, tmp_path: Path) -> No
         finally:
             netns.write_sysctls(host, {"ipv4/ip_forward": "0"})
         guard.until("it to be gone", outside="")
-        assert blast.tally().escapes == 0
+        tally = blast.tally()
+        assert tally.escapes == 0
+        TAMPERING.add("ip_forward", "owned", "told", tally.total, tally.escapes, None)
 
 
-def test_legacy_iptables(lab: Lab, tmp_path: Path) -> None:
-    with Guard(lab, tmp_path) as guard, tr.Blast(lab, "nobody") as blast:
-        result = tr.run(lab, ["iptables-legacy", "-P", "OUTPUT", "ACCEPT"]) if _has_legacy() else None
-        if result is None or result.returncode != 0:
-            pytest.skip("not available: iptables-legacy, or its kernel module: "
-                        f"{result.stderr.strip() if result else 'no such program'}")  # fmt: skip
-        netns.write_sysctls(lab.ns(names.HOST), {"ipv4/ip_forward": "1"})  # an event to look at
-        netns.write_sysctls(lab.ns(names.HOST), {"ipv4/ip_forward": "0"})
-        guard.until("the old table to be seen", outside=lambda text: "ip" in text)
+@pytest.fixture
+def legacy(say: Say) -> Iterator[Lab]:
+    """A laboratory of its own: what an old table hangs on the host's packets stays."""
+    laboratory = Lab(lab_name("-legacy"))
+    laboratory.up(tor=False)
+    try:
+        result = _legacy(laboratory, "-L", "-n")
+        if result.returncode != 0:
+            why = f"not available here: {result.stderr.strip().splitlines()[0]}"
+            TAMPERING.note(f"legacy nat: {why}")
+            pytest.skip(f"iptables-legacy is {why}")
+        put(laboratory)
+        yield laboratory
+    finally:
+        laboratory.down()
+
+
+def _legacy(lab: Lab, *words: str) -> subprocess.CompletedProcess[str]:
+    try:
+        return tr.run(lab, ["iptables-legacy", "-w", "-t", "nat", *words])
+    except FileNotFoundError as error:
+        return subprocess.CompletedProcess([], 127, "", str(error))
+
+
+@pytest.mark.parametrize("user, target, name", [("nobody", names.WEB_ADDRESS, "to the Internet"),
+                                                (names.AMNESIA, names.PRINTER_ADDRESS, "into the LAN")])
+def test_legacy_iptables(legacy: Lab, tmp_path: Path, say: Say, user: str, target: str,
+                         name: str) -> None:  # fmt: skip
+    """A table of the older kind is no table of nftables: nobody is told of it, nothing removes it. It
+    rewrites before the egress chain judges, so that what it makes is judged."""
+    with Guard(legacy, tmp_path) as guard, tr.Blast(legacy, user) as blast:
+        rule = ["OUTPUT", "!", "-d", "192.168.0.0/16", "-j", "DNAT", "--to-destination", target]
+        assert _legacy(legacy, "-A", *rule).returncode == 0
+        # Something that a guard hears of, so that it looks.
+        netns.write_sysctls(legacy.ns(names.HOST), {"ipv4/ip_forward": "1"})
+        netns.write_sysctls(legacy.ns(names.HOST), {"ipv4/ip_forward": "0"})
+        guard.until("the old table to be seen", outside=lambda text: "nat of iptables" in text)
+        wait_for(lambda: _rewritten(legacy) > 0, SECONDS, "packets that are rewritten")
         sends(blast)
-        assert blast.tally().escapes == 0
+        tally, count = blast.tally(), _rewritten(legacy)
+        say(f"legacy nat, {name}: {count} flows rewritten; {tally}")
+        TAMPERING.add(f"legacy nat, {name}", "owned", "told *", tally.total, tally.escapes, None)
+        assert user == names.AMNESIA or tally.escapes == 0
+        assert guard.status()["state"] == "holding"
 
 
-def _has_legacy() -> bool:
-    return any(os.access(f"{folder}/iptables-legacy", os.X_OK)
-               for folder in ("/usr/sbin", "/sbin"))  # fmt: skip
+def _rewritten(lab: Lab) -> int:
+    """By the one rule there is."""
+    lines = _legacy(lab, "-L", "OUTPUT", "-n", "-v", "-x").stdout.splitlines()
+    return int(lines[2].split()[0])
 
 
 # ---- too much -----------------------------------------------------------------------------------
@@ -526,8 +623,9 @@ def test_lost_notices(lab: Lab, tmp_path: Path, say: Say, options: list[str]) ->
     many = "".join(f"add table ip t{number}\nadd chain ip t{number} c\ndelete table ip t{number}\n"
                    for number in range(FLOOD))  # fmt: skip
     with Guard(lab, tmp_path, *options) as guard, tr.Blast(lab, "nobody") as blast:
+        guard.shorten_queue()
         guard.signal(signal.SIGSTOP)
-        while not _overflowed(lab, guard.pid):
+        while not guard.has_lost_notices():
             assert tr.run(lab, ["timeout", "60", "nft", "-f", "-"], input=many).returncode == 0
         gd.tamper(lab, gd.OWN[0])
         if options:
@@ -537,18 +635,11 @@ def test_lost_notices(lab: Lab, tmp_path: Path, say: Say, options: list[str]) ->
         assert found["state"] == "holding"
         wait_for(lambda: state(lab) == "policy", SECONDS, "the policy")
         nothing_more_escapes(blast)
-        say(f"notices lost, {'watched' if options else 'owned'}: {blast.tally().escapes} escaped")
-        assert options or blast.tally().escapes == 0
-
-
-def _overflowed(lab: Lab, pid: int) -> bool:
-    """Has one of the guard's netlink sockets dropped something? The kernel counts."""
-
-    def body() -> bool:
-        lines = Path("/proc/thread-self/net/netlink").read_text(encoding="ascii").splitlines()[1:]
-        return any(int(fields[8]) > 0 for fields in map(str.split, lines) if fields[1] == "12")
-
-    return netns.run_in(lab.ns(names.HOST), body)
+        group, tally = "watched" if options else "owned", blast.tally()
+        say(f"notices lost, {group}: {tally.escapes} escaped")
+        TAMPERING.add("notices lost, while stopped", group, "put right" if options else "kept",
+                      tally.total, tally.escapes, None)  # fmt: skip
+        assert options or tally.escapes == 0
 
 
 @pytest.mark.parametrize("options", [[], ["--no-own"]], ids=["owned", "watched"])
@@ -561,7 +652,10 @@ def test_changes_without_a_pause(lab: Lab, tmp_path: Path, say: Say, options: li
         wait_for(lambda: state(lab) == "policy" and others(lab) == "", SECONDS, "peace")
         nothing_more_escapes(blast)
         found = guard.status()
-        say(f"{found['changes']} changes, {found['healed']} put right: {blast.tally()}")
+        tally = blast.tally()
+        say(f"{found['changes']} changes, {found['healed']} put right: {tally}")
+        TAMPERING.add(f"{CHURN} tables that rewrite, at once", "watched" if options else "owned",
+                      "removed *", tally.total, tally.escapes, None)  # fmt: skip
         assert found["state"] == "holding"
 
 
@@ -583,6 +677,7 @@ def test_little_memory(lab: Lab, tmp_path: Path, say: Say) -> None:
             assert state(lab) in ("policy", tr.SEALED), guard.said()
         tally = blast.tally()
     say(f"up to {megabytes} MiB: {tally}")
+    TAMPERING.add("begun with little memory", "owned", "kept", tally.total, tally.escapes, None)
     assert tally.escapes == 0
     assert began > 0
     _links_again(lab)
@@ -593,3 +688,109 @@ def _is_ready(guard: Guard) -> bool:
         return bool(guard.status())
     except (OSError, ValueError):
         return False
+
+
+@pytest.mark.parametrize("options", [[], ["--no-own"]], ids=["owned", "watched"])
+def test_memory_ends_in_the_middle(lab: Lab, tmp_path: Path, say: Say, options: list[str]) -> None:
+    """It cannot even read what somebody has done. What cannot be looked at is not let be: first as
+    much as can be is put right, then every link goes down."""
+    tampering = gd.OWN[0] if options else gd.FOREIGN[0]
+    with Guard(lab, tmp_path, *options) as guard, tr.Blast(lab, tampering.user) as blast:
+        guard.until("the proof", judgement="proved")
+        guard.limit_memory(0)
+        assert gd.tamper(lab, Tampering("", f"{tampering.commands}\n{_large_table()}", True)).returncode == 0
+        guard.until("everything to be shut", state="shut")
+        assert _up(lab) == []
+        before = blast.tally()
+        guard.limit_memory(None)
+        put(lab)
+        assert guard.status()["state"] == "holding" and guard.running()
+        assert state(lab) == "policy"
+        _links_again(lab)
+        nothing_more_escapes(blast)
+        say(f"no more memory, {'watched' if options else 'owned'}: {before}")
+        TAMPERING.add("memory ends, and tampering", "watched" if options else "owned",
+                      "all shut" if options else "all shut *", before.total, before.escapes,
+                      None)  # fmt: skip
+
+
+def _large_table() -> str:
+    """That only forbids, and takes much to be read."""
+    elements = ", ".join(f"10.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}" for n in range(MANY_ELEMENTS))
+    return ("table ip large {\n set s {\n type ipv4_addr\n"
+            f"elements = {{ {elements} }}\n}}\n}}")  # fmt: skip
+
+
+@pytest.fixture
+def group() -> Iterator[memory.Group]:
+    with memory.group(lab_name("-guard")) as found:
+        if not found:
+            why = "not available here: control groups for memory"
+            TAMPERING.note(f"out of memory: {why}")
+            pytest.skip(why)
+        yield found
+
+
+def test_out_of_memory_the_proof_goes_first(lab: Lab, tmp_path: Path, group: memory.Group) -> None:
+    """The kernel ends what proves, and the guard goes on; when there is memory again it is proved."""
+    with Guard(lab, tmp_path) as guard, tr.Blast(lab, "nobody") as blast:
+        guard.until("the proof", judgement="proved")
+        group.limit(LITTLE_MEMORY)
+        group.add(guard.pid)
+        _only_looks(lab)
+        guard.until("the proof to be ended", judgement="none")
+        assert group.kills() >= 1 and guard.running()
+        assert "the proof ended without an answer" in guard.said()
+        assert gd.tamper(lab, gd.OWN[0]).returncode == 0
+        nothing_more_escapes(blast)
+        assert state(lab) == "policy" and guard.status()["owned"] is True
+        group.limit(None)
+        _only_looks(lab)
+        guard.until("the proof again", judgement="proved")
+        tally = blast.tally()
+        assert tally.escapes == 0
+        TAMPERING.add("proof out of memory", "owned", "kept", tally.total, tally.escapes, None)
+
+
+def _only_looks(lab: Lab) -> None:
+    """A foreign table that changes nothing, and is not there for long: a reason to prove again."""
+    gd.tamper(lab, Tampering("", "add table ip looks\ndelete table ip looks", False))
+
+
+def test_out_of_memory_the_guard_is_killed(lab: Lab, tmp_path: Path, group: memory.Group,
+                                           say: Say) -> None:  # fmt: skip
+    """In the middle of a request. Started again, as systemd does it, it has what there was."""
+    with tr.Blast(lab, "root") as blast:
+        with Guard(lab, tmp_path) as guard:
+            guard.until("the proof", judgement="proved")
+            group.limit(LITTLE_MEMORY)
+            group.add(guard.pid)
+            assert _hand_over(_socket_of(lab), bytes(8 * LITTLE_MEMORY), sealed=True) == b""
+            assert guard.wait() == -signal.SIGKILL
+            assert group.kills() >= 1
+        sends(blast)
+        with Guard(lab, tmp_path) as guard:
+            found = guard.status()
+            assert (found["owned"], found["changes"], found["state"]) == (True, 0, "holding")
+            assert gd.tamper(lab, gd.OWN[1]).returncode != 0
+        tally = blast.tally()
+    say(f"killed for want of memory: {tally}")
+    TAMPERING.add("guard out of memory", "owned", "kept", tally.total, tally.escapes, None)
+    assert tally.escapes == 0 and tally.drops == 0
+    assert state(lab) == "policy"
+
+
+def test_it_does_nothing_when_nothing_happens(lab: Lab, tmp_path: Path, say: Say) -> None:
+    """However many packets are refused: that is the kernel's work."""
+    with Guard(lab, tmp_path) as guard, tr.Blast(lab, "nobody") as blast:
+        guard.until("the proof", judgement="proved")
+        before, sent = guard.ticks(), blast.tally().total
+        wait_for(lambda: blast.tally().total > sent + IDLE_PACKETS, SECONDS, "many packets")
+        ticks, tally = guard.ticks() - before, blast.tally()
+        text = f"idle: {ticks} clock ticks while {tally.total - sent:,} packets were refused"
+        say(text)
+        TAMPERING.note(text)
+        assert ticks <= IDLE_TICKS and tally.escapes == 0
+        # The anti-test: what it does is seen by this.
+        wait_for(lambda: gd.tamper(lab, gd.FOREIGN[0]).returncode == 0
+                 and guard.ticks() > before + ticks + IDLE_TICKS, SECONDS, "it to have worked")  # fmt: skip

@@ -6,14 +6,16 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
+import socket
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from . import names, netns, rules
+from . import kernel, names, netns, rules
 from . import transitions as tr
 from .wait import wait_for
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from .lab import Lab
 
 SECONDS = 60.0
+NICE = -10  # as its unit says
 FOLDER = Path("/run/lethe")  # where lethe-wall looks for its socket
 
 
@@ -63,6 +66,7 @@ class Guard:
                 self._lab.ns(names.HOST),
                 lambda: subprocess.Popen(self._argv, stdin=subprocess.DEVNULL, stderr=journal),
             )
+        os.setpriority(os.PRIO_PROCESS, self._process.pid, NICE)
         if ready:
             wait_for(lambda: self._status.exists() or not self.running(), SECONDS, "the guard")
             assert self.running(), self.said()
@@ -104,7 +108,44 @@ class Guard:
                     return None
             return found
 
-        return wait_for(reached, SECONDS, f"{what}; the guard said:\n{self.said()}")
+        try:
+            return wait_for(reached, SECONDS, what)
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}; its status: {self.status()}; it said:\n{self.said()}") from None
+
+    def ticks(self) -> int:
+        """Of the processor's time that it has used; there are a hundred in a second."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        return int(fields[11]) + int(fields[12])
+
+    def limit_memory(self, more: int | None) -> None:
+        """It may have @more bytes of address space than it has now; None: as much as it wants."""
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text(encoding="ascii").split()[0])
+        limit = (resource.RLIM_INFINITY if more is None
+                 else pages * resource.getpagesize() + more)  # fmt: skip
+        resource.prlimit(self.pid, resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
+
+    def shorten_queue(self) -> None:
+        """Of its notices: the least that the kernel gives."""
+        inode = next(fields[9] for fields in self._listening())
+        for entry in Path(f"/proc/{self.pid}/fd").iterdir():
+            if os.readlink(entry) == f"socket:[{inode}]":
+                with socket.socket(fileno=kernel.copy_descriptor(self.pid, int(entry.name))) as copy:
+                    copy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+
+    def has_lost_notices(self) -> bool:
+        """Has its queue overflowed? The kernel counts."""
+        return any(int(fields[8]) > 0 for fields in self._listening())
+
+    def _listening(self) -> list[list[str]]:
+        """The lines of netlink(7)'s list for sockets that hear of nftables' changes."""
+
+        def body() -> list[list[str]]:
+            lines = Path("/proc/thread-self/net/netlink").read_text(encoding="ascii").splitlines()[1:]
+            return [fields for fields in map(str.split, lines)
+                    if fields[1] == str(tr.NETLINK_NETFILTER) and int(fields[3], 16)]  # fmt: skip
+
+        return netns.run_in(self._lab.ns(names.HOST), body)
 
 
 @dataclass(frozen=True)
