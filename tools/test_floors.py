@@ -105,6 +105,6 @@ def test_print_goes_from_the_ground_up(tool: Tool, plant: Plant) -> None:
     result = tool("check-floors", "--root", plant(GOOD), "--print")
     assert result.returncode == 0
     rooms = [line.split()[1] for line in result.stdout.splitlines()]
-    assert rooms == ["lib/base", "lib/diagram", "lib/os", "lib/packet", "lib/policy",
+    assert rooms == ["lib/base", "lib/diagram", "lib/os", "lib/packet", "lib/guard", "lib/policy",
                      "lib/ruleset", "lib/torctl", "lib/nf", "lib/proof",
                      "src/wall", "src/watch", "bench", "tests", "tools"]
