@@ -6,6 +6,8 @@
  */
 #include "codec.h"
 
+#include "log.h"
+
 #include <string.h>
 
 #include <linux/netfilter/nf_tables.h>
@@ -79,6 +81,9 @@ static bool expression_ours(const struct ruleset_expression *expression)
 	case RULESET_TPROXY:
 	case RULESET_COUNTER:
 		return true;
+	case RULESET_NO_EFFECT:
+		/* To listeners that we know, and to no file. */
+		return expression->no_effect.group == NF_LOG_GROUP;
 	default:
 		return false;
 	}

@@ -21,12 +21,20 @@ static bool register_from_kernel(uint32_t number, uint8_t *ret_reg)
 
 static int number_read(struct nf_span value, const struct nf_field *field, uint8_t *member)
 {
+	uint16_t medium = 0;
 	uint32_t small = 0;
 	uint64_t big;
 	int r;
 
 	if (field->form == FIELD_U8)
 		return nf_read_u8(value, member);
+	if (field->form == FIELD_U16) {
+		r = nf_read_u16(value, &medium);
+		if (r < 0)
+			return r;
+		memcpy(member, &medium, sizeof(medium));
+		return medium ? 0 : -EOPNOTSUPP;
+	}
 	if (field->form == FIELD_U64) {
 		r = nf_read_u64(value, &big);
 		if (r == 0)
@@ -141,6 +149,7 @@ static int field_read(struct nf_span value, const struct nf_field *field,
 	}
 	switch (field->form) {
 	case FIELD_U8:
+	case FIELD_U16:
 	case FIELD_U32:
 	case FIELD_U64:
 	case FIELD_BIT:

@@ -13,6 +13,7 @@ static uint32_t register_to_kernel(uint8_t reg)
 static void number_write(struct nf_writer *writer, const struct nf_field *field,
 			 const uint8_t *member)
 {
+	uint16_t medium;
 	uint32_t small;
 	uint64_t big;
 
@@ -20,6 +21,10 @@ static void number_write(struct nf_writer *writer, const struct nf_field *field,
 	case FIELD_U8:
 		if (field->need != FIELD_OPTIONAL || *member)
 			nf_put_u8(writer, field->attribute, *member);
+		break;
+	case FIELD_U16:
+		memcpy(&medium, member, sizeof(medium));
+		nf_put_u16(writer, field->attribute, medium);
 		break;
 	case FIELD_U32:
 		memcpy(&small, member, sizeof(small));
@@ -117,6 +122,7 @@ static void field_write(struct nf_writer *writer, const struct nf_field *field,
 
 	switch (field->form) {
 	case FIELD_U8:
+	case FIELD_U16:
 	case FIELD_U32:
 	case FIELD_U64:
 	case FIELD_BIT:
@@ -164,10 +170,15 @@ static const struct nf_kind *kind_of(const struct ruleset_expression *expression
 	size_t size;
 	const char *name = nf_expression_name(&e, &size);
 
-	for (size_t i = 0; i < NF_KINDS; i++)
-		if (nf_kinds[i].kind == e.kind &&
-		    (!name || strncmp(nf_kinds[i].name, name, size) == 0))
-			return &nf_kinds[i];
+	for (size_t i = 0; i < NF_KINDS; i++) {
+		if (nf_kinds[i].kind != e.kind ||
+		    (name && strncmp(nf_kinds[i].name, name, size) != 0))
+			continue;
+		/* A log for listeners has a group, any other none. */
+		if (e.kind == RULESET_NO_EFFECT && !nf_kinds[i].fields != !e.no_effect.group)
+			continue;
+		return &nf_kinds[i];
+	}
 	return NULL;
 }
 

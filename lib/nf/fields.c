@@ -229,6 +229,11 @@ static const struct nf_field object_fields[] = {
     {0},
 };
 
+static const struct nf_field log_fields[] = {
+    {NFTA_LOG_GROUP, FIELD_U16, FIELD_REQUIRED, MEMBER(no_effect.group), 0},
+    {0},
+};
+
 const struct nf_kind nf_kinds[NF_KINDS] = {
     {RULESET_META, "meta", meta_fields},
     {RULESET_PAYLOAD, "payload", payload_fields},
@@ -258,6 +263,7 @@ const struct nf_kind nf_kinds[NF_KINDS] = {
     {RULESET_LIMIT, "quota", quota_fields},
     {RULESET_LIMIT, "connlimit", connlimit_fields},
     {RULESET_NUMBER, "numgen", number_fields},
+    {RULESET_NO_EFFECT, "log", log_fields},
     {RULESET_NO_EFFECT, "log", NULL},
     {RULESET_NO_EFFECT, "last", NULL},
     {RULESET_OBJECT, "objref", object_fields},

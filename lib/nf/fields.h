@@ -12,6 +12,7 @@
 enum nf_field_form {
 	FIELD_END = 0,
 	FIELD_U8,          /* uint8_t */
+	FIELD_U16,         /* uint16_t, not 0 */
 	FIELD_U32,         /* uint32_t or an enum */
 	FIELD_U64,         /* uint64_t */
 	FIELD_BIT,         /* bool, 0 or 1 in 32 bits */
@@ -52,7 +53,7 @@ struct nf_kind {
 	const struct nf_field *fields; /* up to FIELD_END; NULL: nothing in it matters */
 };
 
-#define NF_KINDS 31
+#define NF_KINDS 32
 extern const struct nf_kind nf_kinds[NF_KINDS];
 
 /* The name by which the struct itself tells apart what is of one kind; NULL where it has none. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What cannot be written, and which stored batches are refused. */
 #include "codec.h"
+#include "log.h"
 #include "test_help.h"
 #include "test_sample.h"
 
@@ -343,10 +344,13 @@ static void test_check_refuses_foreign_kinds(void **state)
 	    {.kind = RULESET_LIMIT, .limit = {"limit", {5, 60}}},
 	    {.kind = RULESET_NUMBER, .number = {2, 0, 0, 0}},
 	    {.kind = RULESET_NO_EFFECT, .no_effect = {"log"}},
+	    {.kind = RULESET_NO_EFFECT, .no_effect = {"log", 7}},
 	    {.kind = RULESET_OBJECT, .object = {NFT_OBJECT_COUNTER, "k"}},
 	    {.kind = RULESET_OBJECT, .object = {NFT_OBJECT_QUOTA, "k"}},
 	};
 	const struct ruleset_expression counter = {.kind = RULESET_COUNTER};
+	const struct ruleset_expression told = {.kind = RULESET_NO_EFFECT,
+						.no_effect = {"log", NF_LOG_GROUP}};
 	bool seen[RULESET_OBJECT + 1] = {false};
 
 	for (size_t i = 0; i < ARRAY_SIZE(foreign); i++) {
@@ -356,6 +360,7 @@ static void test_check_refuses_foreign_kinds(void **state)
 	for (int kind = RULESET_META_SET; kind <= RULESET_OBJECT; kind++)
 		assert_true(seen[kind]);
 	assert_int_equal(check_expression(&counter), 0);
+	assert_int_equal(check_expression(&told), 0);
 }
 
 static void put_dynamic(struct nf_writer *writer, bool filled)

@@ -180,6 +180,7 @@ static const struct kind {
      0,
      {.kind = RULESET_NO_EFFECT, .no_effect = {"log"}}},
     {OUTPUT, "log level audit", 0, {.kind = RULESET_NO_EFFECT, .no_effect = {"log"}}},
+    {OUTPUT, "log group 2", 0, {.kind = RULESET_NO_EFFECT, .no_effect = {"log", 2}}},
     {OUTPUT, "log group 2 snaplen 3", 0, {.kind = RULESET_NO_EFFECT, .no_effect = {"log"}}},
     {OUTPUT, "last", 0, {.kind = RULESET_NO_EFFECT, .no_effect = {"last"}}},
     {OUTPUT,

@@ -237,6 +237,8 @@ static void draw_foreign(uint64_t *state, struct ruleset_expression *e, uint32_t
 	case RULESET_NO_EFFECT:
 		snprintf(e->no_effect.name, sizeof(e->no_effect.name), "%s",
 			 draw(state, 2) ? "log" : "last");
+		if (e->no_effect.name[1] == 'o')
+			e->no_effect.group = (uint16_t)draw(state, 3);
 		break;
 	default: /* RULESET_OBJECT */
 		e->object.type = draw(state, 11);

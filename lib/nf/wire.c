@@ -119,6 +119,17 @@ int nf_read_u8(struct nf_span value, uint8_t *ret_number)
 	return 0;
 }
 
+int nf_read_u16(struct nf_span value, uint16_t *ret_number)
+{
+	uint16_t number;
+
+	if (!value.data || value.len != sizeof(number))
+		return -EBADMSG;
+	memcpy(&number, value.data, sizeof(number));
+	*ret_number = be16toh(number);
+	return 0;
+}
+
 int nf_read_u32(struct nf_span value, uint32_t *ret_number)
 {
 	uint32_t number;
@@ -227,6 +238,12 @@ void nf_put_text(struct nf_writer *writer, uint16_t type, const char *text)
 
 void nf_put_u8(struct nf_writer *writer, uint16_t type, uint8_t number)
 {
+	nf_put(writer, type, &number, sizeof(number));
+}
+
+void nf_put_u16(struct nf_writer *writer, uint16_t type, uint16_t number)
+{
+	number = htobe16(number);
 	nf_put(writer, type, &number, sizeof(number));
 }
 

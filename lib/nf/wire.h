@@ -63,6 +63,7 @@ bool nf_attributes_beyond(const struct nf_attributes *attributes, uint32_t known
 
 /* Numbers in network order. -EBADMSG if the length is another. */
 MUST_CHECK int nf_read_u8(struct nf_span value, uint8_t *ret_number);
+MUST_CHECK int nf_read_u16(struct nf_span value, uint16_t *ret_number);
 MUST_CHECK int nf_read_u32(struct nf_span value, uint32_t *ret_number);
 MUST_CHECK int nf_read_u64(struct nf_span value, uint64_t *ret_number);
 
@@ -87,6 +88,7 @@ void nf_message_end(struct nf_writer *writer);
 void nf_put(struct nf_writer *writer, uint16_t type, const void *data, size_t len);
 void nf_put_text(struct nf_writer *writer, uint16_t type, const char *text);
 void nf_put_u8(struct nf_writer *writer, uint16_t type, uint8_t number);
+void nf_put_u16(struct nf_writer *writer, uint16_t type, uint16_t number);
 void nf_put_u32(struct nf_writer *writer, uint16_t type, uint32_t number);
 void nf_put_u64(struct nf_writer *writer, uint16_t type, uint64_t number);
 void nf_nest_begin(struct nf_writer *writer, uint16_t type);

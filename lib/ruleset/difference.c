@@ -98,7 +98,7 @@ static const char *foreign_difference(const struct ruleset_expression *a,
 		return FIRST_OF(FIELD(number.modulus), FIELD(number.type), FIELD(number.offset),
 				FIELD(number.reg));
 	case RULESET_NO_EFFECT:
-		return TEXT(no_effect.name);
+		return FIRST_OF(TEXT(no_effect.name), FIELD(no_effect.group));
 	case RULESET_OBJECT:
 		return FIRST_OF(FIELD(object.type), TEXT(object.object));
 	case RULESET_NOTRACK:

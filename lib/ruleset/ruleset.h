@@ -231,6 +231,9 @@ struct ruleset_expression {
 		} number;
 		struct {
 			char name[16]; /* the kernel's: "log", "last" */
+			/* Of a log that goes to the listeners of a netlink group (nfnetlink_log) and
+			 * says nothing else: the group. 0: any other, which may come to a file. */
+			uint16_t group;
 		} no_effect;
 		struct {
 			uint32_t type; /* NFT_OBJECT_* */

@@ -252,6 +252,8 @@ void statement_list(struct listing *listing, const struct ruleset_expression *e)
 		}
 		state_begin(listing, NULL, 0);
 		buf_puts(listing->out, "log");
+		if (e->no_effect.group)
+			buf_printf(listing->out, " group %u", e->no_effect.group);
 		break;
 	default: /* RULESET_OBJECT */
 		list_object(listing, e);

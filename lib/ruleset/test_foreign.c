@@ -79,6 +79,11 @@
 	{                                                                                          \
 		.kind = RULESET_NO_EFFECT, .no_effect = { name }                                   \
 	}
+#define TOLD(to)                                                                                   \
+	(expr)                                                                                     \
+	{                                                                                          \
+		.kind = RULESET_NO_EFFECT, .no_effect = { "log", to }                              \
+	}
 #define OBJECT(...)                                                                                \
 	(expr)                                                                                     \
 	{                                                                                          \
@@ -151,6 +156,8 @@ static void every_member_counts(void **state)
 	DIFFERENT(NUMBER(1, 1, 2, 3), NUMBER(2, 1, 2, 3), NUMBER(1, 0, 2, 3), NUMBER(1, 1, 3, 3),
 		  NUMBER(1, 1, 2, 4));
 	DIFFERENT(NO_EFFECT("log"), NO_EFFECT("last"));
+	DIFFERENT(NO_EFFECT("log"), TOLD(7));
+	DIFFERENT(TOLD(8), TOLD(7));
 	DIFFERENT(OBJECT(1, "a"), OBJECT(2, "a"), OBJECT(1, "b"));
 }
 
@@ -172,6 +179,7 @@ static void what_goes_on(void **state)
 	struct packet packet = tcp_packet(PACKET_OUTPUT), in = tcp_packet(PACKET_INPUT);
 
 	CHECK(APPLIES, output, &packet, NO_EFFECT("log"));
+	CHECK(APPLIES, output, &packet, TOLD(7));
 	CHECK(APPLIES, output, &packet, NO_EFFECT("last"));
 	CHECK(APPLIES, prerouting, &in, NOTRACK);
 	CHECK(APPLIES, output, &packet, OBJECT(NFT_OBJECT_COUNTER, "k"));
@@ -353,6 +361,7 @@ static void statements_in_nfts_words(void **state)
 	       MASQUERADE(0, 0, 6));
 	LISTED(RULESET_IPV4, "notrack", NOTRACK);
 	LISTED(RULESET_IPV4, "log", NO_EFFECT("log"));
+	LISTED(RULESET_IPV4, "log group 7", TOLD(7));
 	LISTED(RULESET_IPV4, "/* last */", NO_EFFECT("last"));
 	LISTED(RULESET_IPV4, "limit rate over 5/minute burst 7 packets",
 	       LIMIT("limit", {5, 60, 7, 0, 1}));

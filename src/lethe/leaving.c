@@ -134,12 +134,22 @@ static const json_t *list_of(const struct answer *answer, const char *key)
 	return json_is_array(list) ? list : NULL;
 }
 
+/* Where the kernel cannot name programs, the filter's rules tell of users. */
+static bool by_user(const struct answer *watch)
+{
+	const char *source = answer_text(answer_object(watch->object, "state"), "Source");
+
+	return source && strcmp(source, "nflog") == 0;
+}
+
 /* The daemon answers even where the kernel cannot tell: that is not "nothing was refused". */
 static const json_t *refused_of(const struct answer *watch)
 {
 	const char *source = answer_text(answer_object(watch->object, "state"), "Source");
 
-	return source && strcmp(source, "tracepoint") == 0 ? list_of(watch, "refused") : NULL;
+	return (source && strcmp(source, "tracepoint") == 0) || by_user(watch)
+		       ? list_of(watch, "refused")
+		       : NULL;
 }
 
 /* ---- text ---- */
@@ -162,6 +172,13 @@ static const char *way_title(enum leaving_way way)
 	return "";
 }
 
+static bool is_users(const json_t *row)
+{
+	const char *attribution = answer_text(row, "attribution");
+
+	return attribution && strcmp(attribution, "user") == 0;
+}
+
 static void show_program(const json_t *object, struct buf *out)
 {
 	AUTO_BUF struct buf name = {.cap = 1024};
@@ -176,7 +193,9 @@ static void show_program(const json_t *object, struct buf *out)
 	if (user)
 		text_foreign(&name, user, 16);
 	else
-		buf_printf(&name, _("user %lld"), (long long)number(object, "uid", UINT32_MAX));
+		buf_printf(&name, _("user %lld"),
+			   (long long)number(object, is_users(object) ? "owner-uid" : "uid",
+					     UINT32_MAX));
 	buf_printf(out, "  %s", buf_text(&name));
 	for (size_t columns = text_columns(buf_text(&name)) + 2; columns < NAME_COLUMNS; columns++)
 		buf_puts(out, " ");
@@ -234,8 +253,9 @@ static void show_refused(const json_t *refused, struct buf *out)
 		json_int_t times = number(row, "attempts", COUNT_MAX) +
 				   number(row, "repeats", COUNT_MAX);
 
-		if (!answer_text(row, "program"))
-			continue; /* the kernel's own */
+		/* The kernel's own; but where only users are known, no program has a name. */
+		if (!answer_text(row, "program") && !is_users(row))
+			continue;
 		if (shown++ == REFUSED_SHOWN) {
 			buf_printf(out, "  %s\n", _("... more: lethe-watch"));
 			break;
@@ -271,7 +291,9 @@ int leaving_text(const struct answer *flows, const struct answer *watch, struct 
 		buf_printf(out, "\n%s\n", _("UNKNOWN: nobody told which connections there are."));
 	}
 	if (refused) {
-		buf_printf(out, "\n%s\n", _("Refused: it has not left"));
+		buf_printf(out, "\n%s\n",
+			   by_user(watch) ? _("Refused: it has not left (known by user only)")
+					  : _("Refused: it has not left"));
 		show_refused(refused, out);
 	} else {
 		buf_printf(out, "\n%s\n", _("UNKNOWN: nobody watches what is refused."));

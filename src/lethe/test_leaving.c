@@ -117,6 +117,20 @@ static void the_picture(void **state)
 	"\nThrough Tor\n  nothing\n\nTor itself, to its relays\n  nothing\n"                       \
 	"\nTo the local network\n  nothing\n\nTo the Internet, NOT through Tor\n  nothing\n"
 
+/* Without a program there is still a line; what the kernel did by itself is none. */
+static void where_users_alone_are_known(void **state)
+{
+	assert_text(FLOWS("", "true"),
+		    WATCH("nflog", "{\"attribution\":\"user\",\"owner-uid\":1000,\"protocol\":\"tcp\","
+				   "\"destination\":\"93.184.216.34\",\"port\":443,\"attempts\":3},"
+				   "{\"attribution\":\"kernel\",\"protocol\":\"igmp\","
+				   "\"destination\":\"224.0.0.22\",\"repeats\":1}"),
+		    0,
+		    "What leaves this computer now\n" NOTHING
+		    "\nRefused: it has not left (known by user only)\n"
+		    "  a program that is not known, user 1000     tcp 93.184.216.34:443 (3)\n");
+}
+
 /* What is not known is never "nothing". */
 static void what_is_not_known_is_said(void **state)
 {
@@ -182,6 +196,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(each_has_its_way),
 	    cmocka_unit_test(the_picture),
+	    cmocka_unit_test(where_users_alone_are_known),
 	    cmocka_unit_test(what_is_not_known_is_said),
 	    cmocka_unit_test(names_cannot_steer_a_terminal),
 	    cmocka_unit_test(as_json),

@@ -348,19 +348,21 @@ static void icmp_error_rules(struct emit *emit)
 	emit_accept(emit);
 }
 
-/* Of a later fragment the kernel would read the payload for ports: drop it before any is looked
- * at. */
-static void odd_rules(struct emit *emit, bool ipv4)
+/* Of a later fragment the kernel would read the payload for ports: drop it before any is looked at.
+ * On input, those of IPv4 have been put together before. */
+static void odd_rules(struct emit *emit, bool output)
 {
-	if (ipv4) {
+	if (output) {
 		emit_rule(emit, "programs send whole datagrams without IP options");
 		emit_family(emit, false);
 		emit_odd4(emit);
-		emit_drop(emit);
+		emit_refuse(emit);
 	}
 	emit_rule(emit, "nor extension headers");
 	emit_family(emit, true);
 	emit_odd6(emit, SET_EXTENSIONS);
+	if (output)
+		emit_tell(emit);
 	emit_drop(emit);
 }
 
@@ -368,6 +370,8 @@ static void refuse_chain(struct compile *compile)
 {
 	struct emit emit = emit_chain(compile->table, &compile->error, CHAIN_REFUSE_LOCAL);
 
+	emit_plain_rule(&emit);
+	emit_tell(&emit);
 	emit_rule(&emit, "refuse at once");
 	emit_protocol(&emit, IPPROTO_TCP);
 	emit_reset(&emit);
@@ -458,7 +462,7 @@ void compile_local_input(struct compile *compile)
 	if (automap->stated)
 		proxied_chain(compile);
 	emit = emit_chain(compile->table, &compile->error, CHAIN_LOCAL_INPUT);
-	odd_rules(&emit, false); /* IPv4 fragments are put together before this hook */
+	odd_rules(&emit, false);
 	emit_rule(&emit, "part of a local connection");
 	emit_protocol(&emit, IPPROTO_TCP);
 	emit_opening(&emit, false);

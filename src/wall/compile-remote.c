@@ -331,7 +331,7 @@ static void user_chain(struct compile *compile, uint32_t uid)
 static void refuse(struct compile *compile, struct emit *emit)
 {
 	if (compile->frames)
-		emit_drop(emit);
+		emit_refuse(emit);
 	else
 		emit_goto(emit, CHAIN_REFUSE);
 }

@@ -58,7 +58,7 @@ static void output_chain(struct compile *compile)
 	emit_goto(&emit, CHAIN_REFUSE);
 	emit_rule(&emit, "programs send whole datagrams without IP options");
 	emit_odd4(&emit);
-	emit_drop(&emit);
+	emit_refuse(&emit);
 	compile_remote_rules(compile, &emit);
 	emit_rule(&emit, "nobody's packet, and no rest of a granted connection");
 	emit_goto(&emit, CHAIN_REFUSE);
@@ -130,6 +130,8 @@ static void refuse_chain(struct compile *compile)
 {
 	struct emit emit = emit_chain(compile->table, &compile->error, CHAIN_REFUSE);
 
+	emit_plain_rule(&emit);
+	emit_tell(&emit);
 	/* A reset, so that the program fails at once instead of waiting; the rest in silence. */
 	emit_rule(&emit, "refuse at once");
 	emit_protocol(&emit, IPPROTO_TCP);
@@ -186,7 +188,7 @@ static void arp_chains(struct compile *compile)
 		emit_accept(&emit);
 	}
 	emit_plain_rule(&emit);
-	emit_drop(&emit);
+	emit_refuse(&emit);
 
 	emit = emit_chain(compile->table, &compile->error, CHAIN_ARP);
 	emit_rule(&emit, "of the one shape that IPv4 over Ethernet uses");
@@ -200,7 +202,8 @@ static void arp_chains(struct compile *compile)
 		emit_payload_in(&emit, RULESET_NETWORK, 6, 2, "arp_operations");
 		emit_accept(&emit);
 	}
-	emit_end(&emit);
+	emit_plain_rule(&emit);
+	emit_refuse(&emit);
 }
 
 static void frame_chains(struct compile *compile)
@@ -211,7 +214,8 @@ static void frame_chains(struct compile *compile)
 	emit_rule(&emit, "judged by the output hook");
 	emit_routed(&emit);
 	emit_accept(&emit);
-	emit_end(&emit);
+	emit_plain_rule(&emit);
+	emit_refuse(&emit);
 
 	/* The kernel's own pieces of a datagram that the output hook judged whole. */
 	emit = emit_chain(compile->table, &compile->error, CHAIN_ODD);
@@ -222,14 +226,15 @@ static void frame_chains(struct compile *compile)
 	emit_destination_in(&emit, SET_REACH);
 	emit_accept(&emit);
 	emit_plain_rule(&emit);
-	emit_drop(&emit);
+	emit_refuse(&emit);
 
 	emit = emit_chain(compile->table, &compile->error, CHAIN_IP);
 	emit_rule(&emit, "fragments and IP options");
 	emit_odd4(&emit);
 	emit_goto(&emit, CHAIN_ODD);
 	compile_remote_rules(compile, &emit);
-	emit_end(&emit);
+	emit_plain_rule(&emit);
+	emit_refuse(&emit);
 	arp_chains(compile);
 }
 
@@ -260,7 +265,7 @@ static void egress_chain(struct compile *compile)
 	 * what it liked. */
 	emit_rule(&emit, "and nothing else on those");
 	emit_device_type_in(&emit, LINK_SET);
-	emit_drop(&emit);
+	emit_refuse(&emit);
 	if (compile->policy->links[POLICY_LINK_ARP].stated) {
 		emit_plain_rule(&emit);
 		emit_label(&emit, ETH_P_ARP);
@@ -275,7 +280,8 @@ static void egress_chain(struct compile *compile)
 		emit_owner_in(&emit, "eapol_users");
 		emit_accept(&emit);
 	}
-	emit_end(&emit);
+	emit_plain_rule(&emit);
+	emit_refuse(&emit);
 }
 
 static void device_table(struct compile *compile)

@@ -7,6 +7,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include <nf/log.h>
+
 #define LOOPBACK_INDEX	  1u /* the kernel gives it to lo in every network namespace */
 #define TCP_FLAGS_OFFSET  13
 #define DYNAMIC_SET_SIZE  65535
@@ -364,6 +366,12 @@ static void verdict(struct emit *emit, enum ruleset_code code, const char *chain
 	add(emit, &expression);
 }
 
+void emit_tell(struct emit *emit)
+{
+	add(emit, &(struct ruleset_expression){ .kind = RULESET_NO_EFFECT,
+						.no_effect = { "log", NF_LOG_GROUP } });
+}
+
 void emit_accept(struct emit *emit)
 {
 	verdict(emit, RULESET_ACCEPT, "");
@@ -372,6 +380,12 @@ void emit_accept(struct emit *emit)
 void emit_drop(struct emit *emit)
 {
 	verdict(emit, RULESET_DROP, "");
+}
+
+void emit_refuse(struct emit *emit)
+{
+	emit_tell(emit);
+	emit_drop(emit);
 }
 
 void emit_end(struct emit *emit)

@@ -78,9 +78,15 @@ void emit_in(struct emit *emit, const char *set);    /* what was loaded is in th
 void emit_vmap(struct emit *emit, const char *map);  /* the verdict of what was loaded */
 void emit_remember(struct emit *emit, const char *set); /* add or refresh it */
 
+/* Tell whoever listens, by netlink (nf/log.h); it decides nothing. Before each refusal of a packet that
+ * wants to leave: where the kernel cannot name who was refused, lethe-watchd counts by this. */
+void emit_tell(struct emit *emit);
+
 /* Ends of rules. */
 void emit_accept(struct emit *emit);
 void emit_drop(struct emit *emit);
+/* The same, told. */
+void emit_refuse(struct emit *emit);
 /*
  * The last rule of a chain whose packets would be left to the base chain's policy. The kernel puts a
  * transaction's rules in force at once, and only then, one after the other, the policies of its new

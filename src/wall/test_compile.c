@@ -15,6 +15,8 @@
 
 #include <cmocka.h>
 
+#include <nf/log.h>
+
 #define PASSWD TEST_SOURCE_ROOT "/tests/support/passwd"
 #define SHIPPED TEST_SOURCE_ROOT "/data/policy.conf"
 
@@ -364,6 +366,83 @@ static void test_broken_rulesets_are_found(void **state)
 	assert_int_equal(mutants, 4);
 }
 
+/* Make what tells of a packet let it pass; or leave the first of these out. Returns how many. */
+static unsigned pass_what_is_told(struct ruleset *ruleset, bool leave_out)
+{
+	unsigned changed = 0;
+
+	for (size_t t = 0; t < ruleset->table_count; t++) {
+		for (size_t c = 0; c < ruleset->tables[t].chain_count; c++) {
+			struct ruleset_chain *chain = &ruleset->tables[t].chains[c];
+
+			for (size_t i = 0; i < chain->rule_count; i++) {
+				for (size_t k = 0; k < chain->rules[i].count; k++) {
+					struct ruleset_expression *e =
+						&chain->rules[i].expressions[k];
+
+					if (e->kind != RULESET_NO_EFFECT ||
+					    (changed++ == 0 && leave_out))
+						continue;
+					assert_int_equal(e->no_effect.group, NF_LOG_GROUP);
+					*e = (struct ruleset_expression){
+						.kind = RULESET_IMMEDIATE,
+						.immediate.verdict.code = RULESET_ACCEPT
+					};
+				}
+			}
+		}
+	}
+	return changed;
+}
+
+static bool leaves(const struct packet *packet)
+{
+	return packet->path == PACKET_OUTPUT || packet->path == PACKET_FRAME;
+}
+
+/* If telling were accepting, just what leaves would pass, and of the rest nothing new. */
+static int visit_told(const struct packet *packet, void *data)
+{
+	struct check *check = data;
+	struct policy_verdict verdict = policy_evaluate(check->policy, packet);
+	struct ruleset_result result = ruleset_evaluate(check->ruleset, packet);
+	bool passes = result.outcome == RULESET_PASSED || result.outcome == RULESET_PROXIED;
+
+	check->classes++;
+	if (passes != (leaves(packet) || policy_allows(&verdict)))
+		check->mistakes++;
+	return 0;
+}
+
+static size_t count_untold(const char *text, bool leave_out)
+{
+	CLEANUP(policy_freep) struct policy *policy = load(text);
+	CLEANUP(ruleset_freep) struct ruleset *ruleset = NULL;
+	const struct policy *one[] = { policy };
+	struct check check = { .policy = policy };
+
+	assert_int_equal(compile_policy(policy, &ruleset), 0);
+	assert_true(pass_what_is_told(ruleset, leave_out) >= 8);
+	check.ruleset = ruleset;
+	assert_int_equal(policy_each_class(one, 1, visit_told, &check), 0);
+	assert_true(check.classes > 1000);
+	return check.mistakes;
+}
+
+static void test_each_refusal_is_told(void **state)
+{
+	assert_int_equal(count_untold(NULL, false), 0);
+	assert_int_equal(count_untold(HEAD "link arp for root, kernel\nlink eapol for root\n"
+					   "automap 127.192.0.0/10 to 9040 for amnesia\n",
+				      false),
+			 0);
+}
+
+static void test_a_refusal_untold_is_found(void **state)
+{
+	assert_true(count_untold(NULL, true) > 0);
+}
+
 static void test_deterministic(void **state)
 {
 	CLEANUP(policy_freep) struct policy *policy = load(NULL);
@@ -413,6 +492,8 @@ int main(void)
 		cmocka_unit_test(test_nothing_rests_on_a_missing_element),
 		cmocka_unit_test(test_what_rests_on_an_element_is_found),
 		cmocka_unit_test(test_broken_rulesets_are_found),
+		cmocka_unit_test(test_each_refusal_is_told),
+		cmocka_unit_test(test_a_refusal_untold_is_found),
 		cmocka_unit_test(test_deterministic),
 		cmocka_unit_test(test_seal_drops_everything),
 	};

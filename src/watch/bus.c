@@ -6,6 +6,7 @@
 #include <systemd/sd-bus.h>
 
 #include "describe.h"
+#include "fallback.h"
 #include "summary.h"
 
 #define POLKIT_ACTION  "org.lethe.network1.forget"
@@ -145,9 +146,12 @@ static int append_summary(const struct summary *entry, sd_bus_message *message)
 		write_text(&writer, "program", row->path[0] ? row->path : row->sender.name);
 		write_number(&writer, "uid", row->key.uid);
 	}
+	if (row->key.kind == WATCH_USER)
+		write_number(&writer, "owner-uid", row->key.owner_uid);
 	write_text(&writer, "attribution",
 		   row->key.kind == WATCH_KERNEL	? "kernel"
 		   : row->key.kind == WATCH_UNKNOWN	? "unknown"
+		   : row->key.kind == WATCH_USER	? "user"
 							: "program");
 	write_number(&writer, "destinations", entry->rows);
 	write_number(&writer, "attempts", entry->attempts);
@@ -227,7 +231,9 @@ static int get_source(sd_bus *connection, const char *path, const char *interfac
 {
 	const struct bus *bus = data;
 
-	return sd_bus_message_append(reply, "s", bus->watch->probe ? "tracepoint" : "none");
+	return sd_bus_message_append(reply, "s", bus->watch->probe ? "tracepoint"
+						 : bus->watch->log ? "nflog"
+								   : "none");
 }
 
 static int get_reason(sd_bus *connection, const char *path, const char *interface,
@@ -247,7 +253,7 @@ static int get_truth(sd_bus *connection, const char *path, const char *interface
 	if (strcmp(property, "SocketsNoted") == 0)
 		value = watch->probe && probe_notes_sockets(watch->probe);
 	else if (strcmp(property, "MissedKnown") == 0)
-		value = watch->probe && probe_count(watch->probe).missed_known;
+		value = watch_count(watch).missed_known;
 	return sd_bus_message_append(reply, "b", value);
 }
 
@@ -255,12 +261,12 @@ static int get_number(sd_bus *connection, const char *path, const char *interfac
 		      const char *property, sd_bus_message *reply, void *data, sd_bus_error *error)
 {
 	const struct watch *watch = ((const struct bus *)data)->watch;
-	struct probe_counts counts = {0};
+	struct probe_counts counts = watch_count(watch);
 	const struct {
 		const char *name;
 		uint64_t value;
 	} numbers[] = {
-	    {"Counted", (counts = watch->probe ? probe_count(watch->probe) : counts).counted},
+	    {"Counted", counts.counted},
 	    {"Incoming", counts.incoming},
 	    {"Lost", counts.lost + watch->unreadable},
 	    {"Missed", counts.missed},

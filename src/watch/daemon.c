@@ -21,6 +21,7 @@
 #include <os/sandbox.h>
 
 #include "bus.h"
+#include "fallback.h"
 
 #define DEFAULT_POLICY "/etc/lethe/policy.conf"
 #define DEFAULT_PASSWD "/etc/passwd"
@@ -35,6 +36,7 @@ struct daemon {
 	struct bus *bus;
 	const char *address;
 	int signals;
+	bool by_user; /* do not try the kernel's own way */
 	bool ended;
 	bool changed; /* since it was said last */
 	uint64_t said_ns;
@@ -56,6 +58,7 @@ static void usage(void)
 	      "      --bus=ADDRESS    this bus, not the system's\n"
 	      "      --policy=FILE    the policy in force (" DEFAULT_POLICY ")\n"
 	      "      --passwd=FILE    where its users are looked up (" DEFAULT_PASSWD ")\n"
+	      "      --by-user        load nothing into the kernel: know refusals by user only\n"
 	      "      --rows=N         remember so many, the latest (2048)\n"
 	      "  -h, --help           this text\n"
 	      "  -V, --version        print the version\n"
@@ -69,6 +72,7 @@ static int parse_options(int argc, char **argv, struct daemon *daemon)
 {
 	static const struct option longs[] = {
 	    {"bus", required_argument, NULL, 'b'},    {"policy", required_argument, NULL, 'p'},
+	    {"by-user", no_argument, NULL, 'u'},
 	    {"passwd", required_argument, NULL, 'w'}, {"rows", required_argument, NULL, 'r'},
 	    {"help", no_argument, NULL, 'h'},	      {"version", no_argument, NULL, 'V'},
 	    {0},
@@ -86,6 +90,9 @@ static int parse_options(int argc, char **argv, struct daemon *daemon)
 			break;
 		case 'w':
 			daemon->watch.policy_options.passwd = optarg;
+			break;
+		case 'u':
+			daemon->by_user = true;
 			break;
 		case 'r':
 			if (num_parse_u64(optarg, TABLE_ROWS_MAX, &rows) < 0 || rows == 0) {
@@ -113,27 +120,33 @@ static int parse_options(int argc, char **argv, struct daemon *daemon)
 
 /* ---- what the kernel tells ---- */
 
-static void take_record(const void *record, size_t len, void *data)
+static void take_attempt(const struct attempt *attempt, void *data)
 {
 	struct daemon *daemon = data;
 	struct watch *watch = &daemon->watch;
-	struct attempt attempt = {0};
 	const struct row *row;
 	uint64_t held_back;
 	bool new;
 
-	if (attempt_read(record, len, &attempt) < 0) {
-		watch->unreadable++;
-		return;
-	}
-	row = table_add(watch->table, &attempt, &new);
+	row = table_add(watch->table, attempt, &new);
 	daemon->changed = true;
 	if (new && daemon->error == 0 &&
-	    notice_allow(&watch->limit, row, attempt.time_ns, &held_back)) {
+	    notice_allow(&watch->limit, row, attempt->time_ns, &held_back)) {
 		struct notice notice = notice_make(row);
 
 		daemon->error = bus_say_refused(daemon->bus, row, &notice, held_back);
 	}
+}
+
+static void take_record(const void *record, size_t len, void *data)
+{
+	struct daemon *daemon = data;
+	struct attempt attempt = {0};
+
+	if (attempt_read(record, len, &attempt) < 0)
+		daemon->watch.unreadable++;
+	else
+		take_attempt(&attempt, daemon);
 }
 
 static int take_signal(struct daemon *daemon)
@@ -172,7 +185,7 @@ static int turn(struct daemon *daemon)
 {
 	struct pollfd wait[3] = {
 	    [1] = {.fd = daemon->signals, .events = POLLIN},
-	    [2] = {.fd = -EBADF, .events = POLLIN},
+	    [2] = {.fd = fallback_descriptor(&daemon->watch), .events = POLLIN},
 	};
 	int timeout = -1, r = bus_answer(daemon->bus);
 
@@ -193,6 +206,8 @@ static int turn(struct daemon *daemon)
 		r = take_signal(daemon);
 	if (r == 0 && daemon->watch.probe)
 		r = probe_read(daemon->watch.probe, RECORDS_AT_ONCE, take_record, daemon);
+	if (r == 0)
+		r = fallback_read(&daemon->watch, RECORDS_AT_ONCE, take_attempt, daemon);
 	return r < 0 ? r : daemon->error;
 }
 
@@ -216,17 +231,26 @@ static int open_signals(int *ret_fd)
 	return 0;
 }
 
-/* Without it the daemon still answers, and says that it cannot tell. */
-static void open_probe(struct watch *watch)
+/* Without it the user of each refusal is known by the filter's own rules; without that, too, the
+ * daemon still answers, and says that it cannot tell. */
+static void open_probe(struct watch *watch, bool by_user)
 {
-	int r = probe_open(&watch->probe, &watch->probe_error);
+	int r = -EPERM;
 
+	watch->probe_error = "name programs: told not to, by --by-user";
+	if (!by_user)
+		r = probe_open(&watch->probe, &watch->probe_error);
 	if (r == 0) {
 		watch->probe_error = "";
 		return;
 	}
-	fprintf(stderr, "lethe-watchd: cannot %s: %s. No refused packet will have a name.\n",
-		watch->probe_error, strerror(-r));
+	if (!by_user)
+		fprintf(stderr, "lethe-watchd: cannot %s: %s. No refused packet will have a name.\n",
+			watch->probe_error, strerror(-r));
+	r = fallback_open(watch);
+	if (r < 0)
+		fprintf(stderr, "lethe-watchd: cannot listen to the filter's rules: %s. Refused "
+				"packets are not seen at all.\n", strerror(-r));
 }
 
 static int open_all(struct daemon *daemon)
@@ -245,7 +269,7 @@ static int open_all(struct daemon *daemon)
 		return r;
 	}
 	watch_read_policy(watch);
-	open_probe(watch);
+	open_probe(watch, daemon->by_user);
 	r = bus_open(watch, daemon->address, &daemon->bus);
 	if (r < 0)
 		complain(r, "cannot offer " WATCH_BUS_NAME " on the bus");
@@ -323,5 +347,6 @@ int main(int argc, char **argv)
 	table_free(daemon.watch.table);
 	policy_free(daemon.watch.policy);
 	probe_free(daemon.watch.probe);
+	fallback_close(&daemon.watch);
 	return r;
 }

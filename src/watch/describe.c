@@ -16,6 +16,8 @@ static const char *attribution_name(const struct row *row)
 		return row->attempts > 0 ? "certain" : "by-socket";
 	case WATCH_KERNEL:
 		return "kernel";
+	case WATCH_USER:
+		return "user";
 	case WATCH_UNKNOWN:
 		break;
 	}

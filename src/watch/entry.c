@@ -145,6 +145,8 @@ static void print_certainty(const struct entry *entry, struct buf *out)
 		buf_puts(out, "    not certain: told by the socket, whose packets the kernel sent later\n");
 	else if (strcmp(attribution, "unknown") == 0)
 		buf_puts(out, "    not known: the socket is older than the watch\n");
+	else if (strcmp(attribution, "user") == 0)
+		buf_puts(out, "    by user only: this computer's kernel names no program\n");
 	if (behalf && strcmp(behalf, "dbus") == 0)
 		buf_puts(out, "    it may act for another program, which asked it over the message bus\n");
 	maker = entry_text(entry, "socket-made-by");
@@ -203,6 +205,10 @@ void entry_print_summary(const struct entry *entry, entry_user *user, void *data
 	} else {
 		buf_puts(out, strcmp(attribution, "kernel") == 0 ? "the kernel, for no program"
 								  : "programs that are not known");
+		if (find(entry, "owner-uid", 't')) {
+			buf_puts(out, ", ");
+			print_user(entry_number(entry, "owner-uid"), user, data, out);
+		}
 	}
 	buf_puts(out, ": ");
 	print_times(entry, out);
@@ -215,12 +221,17 @@ void entry_print_state(const struct entry *state, struct buf *out)
 	const char *source = entry_text(state, "Source") ?: "";
 	uint64_t lost = entry_number(state, "Lost"), missed = entry_number(state, "Missed");
 	uint64_t evicted = entry_number(state, "RowsEvicted");
+	bool by_user = strcmp(source, "nflog") == 0;
 
 	if (strcmp(source, "tracepoint") != 0) {
-		buf_puts(out, "NOT KNOWN who is refused: cannot ");
+		buf_puts(out, by_user ? "BY USER ONLY, no program is known: cannot "
+				      : "NOT KNOWN who is refused: cannot ");
 		print_foreign(entry_text(state, "SourceReason") ?: "tell why", out);
 		buf_puts(out, ".\n");
-		return;
+		if (!by_user)
+			return;
+		buf_puts(out, "Told by the filter's rules: of this network namespace alone, and not "
+			      "while it is sealed.\n");
 	}
 	buf_printf(out, "%" PRIu64 " packets of this computer were refused.\n",
 		   entry_number(state, "Counted"));
@@ -233,7 +244,7 @@ void entry_print_state(const struct entry *state, struct buf *out)
 	if (evicted > 0)
 		buf_printf(out, "%" PRIu64 " older entries are forgotten, for want of room.\n",
 			   evicted);
-	if (!entry_truth(state, "SocketsNoted"))
+	if (!by_user && !entry_truth(state, "SocketsNoted"))
 		buf_puts(out, "Who made a socket is not known on this kernel.\n");
 	if (!entry_truth(state, "PolicyRead"))
 		buf_puts(out, "The policy could not be read, so no line of it is named.\n");

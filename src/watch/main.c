@@ -109,7 +109,7 @@ static void take_state(const struct entry *entry, void *data)
 {
 	struct show *show = data;
 
-	show->unwatched = strcmp(entry_text(entry, "Source") ?: "", "tracepoint") != 0;
+	show->unwatched = strcmp(entry_text(entry, "Source") ?: "none", "none") == 0;
 	if (show->as_json)
 		entry_json(entry, "state", &show->json);
 	else

@@ -23,6 +23,8 @@ static void print_program(const struct row *row, struct buf *out)
 		name = row->sender.comm;
 	if (row->key.kind == WATCH_KERNEL) {
 		buf_puts(out, "The kernel");
+	} else if (row->key.kind == WATCH_USER) {
+		buf_printf(out, "A program of user %u", row->key.owner_uid);
 	} else if (!name[0]) {
 		buf_puts(out, "A program that is not known");
 	} else {

@@ -19,6 +19,7 @@ enum watch_kind {
 	WATCH_TASK,	   /* the process that was running sent it: certain */
 	WATCH_SOCKET,	   /* sent from an interrupt (a repetition, a timer): who used the socket last */
 	WATCH_KERNEL,	   /* no program's: a kernel thread, or a packet without a socket of a program */
+	WATCH_USER,	   /* some program's of this user: never in a record, see headers.h */
 };
 
 enum watch_flag {

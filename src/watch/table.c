@@ -194,7 +194,8 @@ static void remember_path(const struct table *table, struct row *row)
 
 static void count(const struct table *table, const struct attempt *attempt, struct row *row)
 {
-	if (attempt->kind == WATCH_TASK)
+	/* Where only users are known, repetitions are not told apart. */
+	if (attempt->kind == WATCH_TASK || attempt->kind == WATCH_USER)
 		row->attempts++;
 	else
 		row->repeats++;

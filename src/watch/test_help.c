@@ -37,6 +37,18 @@ struct attempt test_attempt(void)
 	return attempt;
 }
 
+struct attempt test_attempt_of_user(void)
+{
+	struct attempt attempt = test_attempt();
+
+	attempt.kind = WATCH_USER;
+	attempt.flags &= ~(uint32_t)WATCH_CREATOR;
+	attempt.sender = (struct watch_identity){.uid = attempt.owner_uid};
+	attempt.creator = (struct watch_identity){0};
+	attempt.path[0] = attempt.group[0] = '\0';
+	return attempt;
+}
+
 struct attempt test_attempt_port(uint16_t port)
 {
 	struct attempt attempt = test_attempt();

@@ -7,6 +7,9 @@
 /* One of "/usr/bin/audacity" of user 1000, by TCP to 93.184.216.34:443, certain. */
 struct attempt test_attempt(void);
 
+/* The same, of which the user alone is known. */
+struct attempt test_attempt_of_user(void);
+
 /* The same with another destination port. */
 struct attempt test_attempt_port(uint16_t port);
 

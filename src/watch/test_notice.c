@@ -80,6 +80,9 @@ static void the_words_for_who(void **state)
 	attempt = test_attempt();
 	attempt.kind = WATCH_KERNEL;
 	assert_title(&attempt, "The kernel tried to reach 93.184.216.34:443 directly and was refused");
+	attempt = test_attempt_of_user();
+	assert_title(&attempt, "A program of user 1000 tried to reach 93.184.216.34:443 directly and "
+			       "was refused");
 	attempt = test_attempt();
 	memcpy(attempt.path, "/opt/7zip", 10);
 	assert_title(&attempt, "7zip tried to reach 93.184.216.34:443 directly and was refused");

@@ -125,6 +125,19 @@ static void as_text(void **state)
 		    "    would allow it: allow amnesia to 93.184.216.34 over tcp 443\n");
 }
 
+/* A user, and no word of a program. */
+static void by_user_alone(void **state)
+{
+	struct attempt attempts[2] = {test_attempt_of_user(), test_attempt_of_user()};
+
+	assert_text(attempts, 2, &missing,
+		    "a program that is not known, socket of amnesia\n"
+		    "    tcp 93.184.216.34:443, 2 times\n"
+		    "    by user only: this computer's kernel names no program\n"
+		    "    nothing grants this\n"
+		    "    would allow it: allow amnesia to 93.184.216.34 over tcp 443\n");
+}
+
 /* Nothing that is not certain looks as if it were. */
 static void doubt_is_said(void **state)
 {
@@ -239,6 +252,13 @@ static void what_is_lost_is_said(void **state)
 			     "Not known whether the kernel missed any.\n"
 			     "Who made a socket is not known on this kernel.\n"
 			     "The policy could not be read, so no line of it is named.\n");
+	entry.values[0].text = "nflog";
+	entry.values[6].number = 1;
+	assert_state(&entry, "BY USER ONLY, no program is known: cannot tell why.\n"
+			     "Told by the filter's rules: of this network namespace alone, and not "
+			     "while it is sealed.\n"
+			     "20000 packets of this computer were refused.\n"
+			     "Not known whether the kernel missed any.\n");
 	entry.values[0].text = "none";
 	assert_state(&entry, "NOT KNOWN who is refused: cannot tell why.\n");
 	/* Of nothing that was said, nothing is taken for good. */
@@ -263,6 +283,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(as_json),
 	    cmocka_unit_test(as_text),
+	    cmocka_unit_test(by_user_alone),
 	    cmocka_unit_test(doubt_is_said),
 	    cmocka_unit_test(deputies_are_said),
 	    cmocka_unit_test(foreign_answers_cannot_steer),

@@ -285,6 +285,29 @@ static void a_summary_is_by_program(void **state)
 	assert_int_equal(list[1].rows, 2);
 }
 
+/* Where users alone are known, they are what a summary is by. */
+static void a_summary_by_user(void **state)
+{
+	CLEANUP(table_freep) struct table *table = new_table(8);
+	AUTO_FREE struct summary *list = NULL;
+	struct attempt attempt = test_attempt_of_user();
+	size_t count = 0;
+
+	add(table, &attempt, true);
+	attempt.destination_port = 2;
+	add(table, &attempt, true);
+	add(table, &attempt, false);
+	attempt.owner_uid = attempt.sender.uid = 0;
+	add(table, &attempt, true);
+	assert_int_equal(summary_make(table, &list, &count), 0);
+	assert_int_equal(count, 2);
+	assert_int_equal(list[0].row->key.owner_uid, 0);
+	assert_int_equal(list[1].row->key.owner_uid, 1000);
+	assert_int_equal(list[1].attempts, 3);
+	assert_int_equal(list[1].repeats, 0);
+	assert_int_equal(list[1].rows, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -299,6 +322,7 @@ int main(void)
 	    cmocka_unit_test(forgetting_leaves_nothing),
 	    cmocka_unit_test(long_names_keep_their_end),
 	    cmocka_unit_test(a_summary_is_by_program),
+	    cmocka_unit_test(a_summary_by_user),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,7 @@
 /* What lethe-watchd knows, shared by its parts. */
 #pragma once
 
+#include <nf/log.h>
 #include <policy/policy.h>
 
 #include "notice.h"
@@ -14,6 +15,8 @@
 
 struct watch {
 	struct probe *probe;	 /* NULL: this kernel cannot tell who was refused */
+	struct nf_log *log;	 /* the other way, see fallback.h; NULL while there is a probe */
+	uint64_t told;		 /* by it: numbers what it tells */
 	const char *probe_error; /* why, in static storage; "" if there is a probe */
 	struct table *table;
 	size_t rows_max;

@@ -362,7 +362,8 @@ def test_it_holds_no_file(watch: Watch) -> None:
 
 
 def test_it_needs_three_capabilities_and_no_user(place: Place) -> None:
-    """As its unit starts it: not as root. Without any one of them it says that it cannot tell."""
+    """As its unit starts it: not as root. Without one of them it knows users only, or says that it
+    cannot tell."""
     needed = ["bpf", "perfmon", "net_admin"]
     for left_out in (None, *needed):
         some = ",".join(f"+{name}" for name in needed if name != left_out)
@@ -375,6 +376,10 @@ def test_it_needs_three_capabilities_and_no_user(place: Place) -> None:
             said = watch.close()
         if left_out is None:
             assert result.returncode == 0 and said == ""
+        elif left_out != "net_admin":
+            assert result.returncode == 0
+            assert "BY USER ONLY" in result.stdout and "load the programs" in result.stdout
+            assert "cannot load the programs into the kernel" in said
         else:
             assert result.returncode == 1 and "NOT KNOWN who is refused" in result.stdout
             assert "cannot load the programs into the kernel" in said

@@ -281,7 +281,8 @@ static void silent(struct ruleset *ruleset)
 {
 	struct ruleset_chain *chain = chain_of(ruleset, RULESET_INET, "refuse");
 
-	without(chain, chain->rule_count - 1);
+	/* The first only tells. */
+	without(chain, chain->rule_count - 2);
 }
 
 static void no_proxy(struct ruleset *ruleset)

@@ -70,7 +70,7 @@ static void each_fault_is_made_once(void **state)
 	    "table inet lethe chain output: no base chain any more",
 	    "table inet lethe chain output rule 1: deleted",
 	    "table inet lethe chain output rule 1: swapped with the next",
-	    "table inet lethe chain refuse rule 1: expression 3: drop in place of a rejection",
+	    "table inet lethe chain refuse rule 2: expression 3: drop in place of a rejection",
 	    "table netdev lethe chain egress: bound to the devices \"lo\", \"\" only",
 	    ("table inet lethe set remote_users: the key of element 1 for a user that is not named, "
 	     "accept"),

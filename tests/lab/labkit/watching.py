@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -210,6 +211,32 @@ def place(suffix: str) -> Iterator[Place]:
             yield Place(ns, Path(folder))
         finally:
             netns.ip_batch([f"netns delete {ns}"])
+
+
+@contextmanager
+def filtered(suffix: str) -> Iterator[Place]:
+    """The same, with the filter of Lethe's own policy in place of the one that refuses all."""
+    with place(suffix) as made:
+        netns.nft(made.ns, "flush ruleset\n")
+        apply_policy(made, own_policy(made))
+        yield made
+
+
+def own_policy(made: Place) -> Path:
+    """The policy as it is shipped, in a file that a test may change."""
+    policy = made.folder / "policy.conf"
+    policy.write_text(re.sub(r"^include .*$", "", names.DEFAULT_POLICY.read_text(), flags=re.M))
+    return policy
+
+
+def apply_policy(made: Place, policy: Path) -> None:
+    argv = [*inside(made), str(rules.wall()), f"--passwd={names.PASSWD}", "apply", str(policy)]
+    subprocess.run(argv, check=True, capture_output=True, timeout=SECONDS)
+
+
+def inside(made: Place) -> tuple[str, ...]:
+    """What starts a program in its network namespace."""
+    return ("nsenter", f"--net={netns.path(made.ns)}")
 
 
 @contextmanager
