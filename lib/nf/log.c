@@ -17,7 +17,7 @@
 /* The kernel makes a message for each packet, so that a message that is lost is one packet. A small
  * one, so that many fit where they wait. */
 #define PACKETS_A_MESSAGE 1
-#define MESSAGE_BYTES	  512
+#define MESSAGE_BYTES     512
 
 struct nf_log {
 	struct nf_socket *socket;
@@ -113,7 +113,8 @@ int nf_logged_read(const struct nf_message *message, struct nf_logged *ret_logge
 
 void nf_log_track(struct nf_log_track *track, uint32_t number)
 {
-	/* The kernel's numbers go round; more than half of the way is no gap, but one out of order. */
+	/* The kernel's numbers go round; more than half of the way is no gap, but one out of order.
+	 */
 	uint32_t gap = number - track->next;
 
 	if (gap < UINT32_MAX / 2)

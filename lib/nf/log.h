@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Packets that rules tell of by `log group` (nfnetlink_log): to the one who listens, by netlink, and
- * to no file. While nobody listens the kernel looks for the listener and goes on. Of this network
- * namespace alone.
+ * Packets that rules tell of by `log group` (nfnetlink_log): to the one who listens, by netlink,
+ * and to no file. While nobody listens the kernel looks for the listener and goes on. Of this
+ * network namespace alone.
  */
 #pragma once
 
@@ -16,11 +16,11 @@
 #define NF_LOG_BYTES 96
 
 struct nf_logged {
-	uint8_t family;	    /* NFPROTO_*; of NFPROTO_NETDEV the bytes begin with the link's header */
+	uint8_t family; /* NFPROTO_*; of NFPROTO_NETDEV the bytes begin with the link's header */
 	uint16_t ethertype; /* the kernel's label */
 	uint32_t device;    /* index of the one by which it leaves; 0: not told */
 	bool owned;
-	uint32_t uid;	    /* if owned: what `meta skuid` sees */
+	uint32_t uid;        /* if owned: what `meta skuid` sees */
 	const uint8_t *data; /* the packet's first bytes; borrowed for the call */
 	size_t len;
 };
@@ -42,8 +42,8 @@ MUST_CHECK int nf_log_open(struct nf_log **ret_log);
 /* Readable when a packet was told of. Borrowed. */
 int nf_log_descriptor(const struct nf_log *log);
 
-/* Hand each packet that waits to @take, until there is none or, about, @most were handed. Returns 0 or
- * -errno. */
+/* Hand each packet that waits to @take, until there is none or, about, @most were handed. Returns 0
+ * or -errno. */
 MUST_CHECK int nf_log_read(struct nf_log *log, size_t most,
 			   void (*take)(const struct nf_logged *logged, void *data), void *data);
 

@@ -115,8 +115,8 @@ static void test_gaps_are_counted(void **state)
 		uint32_t number;
 		uint64_t told, lost;
 	} steps[] = {
-	    {0, 1, 0},	{1, 2, 0},   {4, 5, 2}, /* 2 and 3 had no room */
-	    {5, 6, 2},	{5, 7, 2}, /* out of order: no gap of four thousand millions */
+	    {0, 1, 0},   {1, 2, 0}, {4, 5, 2}, /* 2 and 3 had no room */
+	    {5, 6, 2},   {5, 7, 2},            /* out of order: no gap of four thousand millions */
 	    {10, 12, 6},
 	};
 	struct nf_log_track track = {0};

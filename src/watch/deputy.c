@@ -6,7 +6,7 @@
 /*
  * systemd names what the bus activates in a session "dbus-:1.2-org.example.Name@0.service", and
  * dbus-daemon without systemd leaves its services in its own group. System services are named in
- * many ways; the program that a name on the bus belongs to is the bus's to say, not ours to guess.
+ * many ways: there the unit's file says which name on the bus is its own (unit.h).
  */
 static bool is_bus_unit(const char *unit)
 {
@@ -23,5 +23,5 @@ const char *deputy_of(const struct row *row)
 	     row->creator.exe_device != row->sender.exe_device))
 		return "socket";
 	attempt_unit(row->group, unit, sizeof(unit));
-	return is_bus_unit(unit) ? "dbus" : NULL;
+	return row->bus_name[0] || is_bus_unit(unit) ? "dbus" : NULL;
 }

@@ -6,6 +6,6 @@
 
 /* Why the program of @row may have acted for another one, as a word for programs in static storage;
  * NULL if nothing says so:
- *   "dbus"    a service that the message bus starts when somebody calls it
+ *   "dbus"    a service of the message bus: others call it. That somebody did is not known, nor who
  *   "socket"  the socket was made by another process, and handed on */
 const char *deputy_of(const struct row *row);

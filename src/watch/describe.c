@@ -139,6 +139,8 @@ void describe_row(const struct row *row, uint32_t own_netns, uint64_t now_ns,
 	describe_creator(row, to);
 	if (deputy)
 		to->text(to->data, "on-behalf", deputy);
+	if (row->bus_name[0])
+		to->text(to->data, "bus-name", row->bus_name);
 	describe_packet(row, to);
 	if (row->key.netns) {
 		to->number(to->data, "network-namespace", row->key.netns);

@@ -140,6 +140,7 @@ static void print_certainty(const struct entry *entry, struct buf *out)
 {
 	const char *attribution = entry_text(entry, "attribution") ?: "unknown";
 	const char *behalf = entry_text(entry, "on-behalf"), *maker;
+	const char *bus_name = entry_text(entry, "bus-name");
 
 	if (strcmp(attribution, "by-socket") == 0)
 		buf_puts(out, "    not certain: told by the socket, whose packets the kernel sent later\n");
@@ -147,8 +148,15 @@ static void print_certainty(const struct entry *entry, struct buf *out)
 		buf_puts(out, "    not known: the socket is older than the watch\n");
 	else if (strcmp(attribution, "user") == 0)
 		buf_puts(out, "    by user only: this computer's kernel names no program\n");
-	if (behalf && strcmp(behalf, "dbus") == 0)
-		buf_puts(out, "    it may act for another program, which asked it over the message bus\n");
+	if (behalf && strcmp(behalf, "dbus") == 0) {
+		buf_puts(out, "    it may act for another program, which asked it over the message bus");
+		if (bus_name) {
+			buf_puts(out, " (");
+			print_foreign(bus_name, out);
+			buf_puts(out, ")");
+		}
+		buf_puts(out, "\n");
+	}
 	maker = entry_text(entry, "socket-made-by");
 	if (maker) {
 		buf_puts(out, "    its socket was made by ");

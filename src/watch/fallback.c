@@ -54,7 +54,8 @@ struct probe_counts watch_count(const struct watch *watch)
 		return probe_count(watch->probe);
 	if (!watch->log)
 		return counts;
-	/* Where the kernel had no memory for a message it tells nobody: missed_known stays false. */
+	/* Where the kernel had no memory for a message it tells nobody: missed_known stays false.
+	 */
 	told = nf_log_count(watch->log);
 	counts.counted = told.told;
 	counts.lost = told.lost;

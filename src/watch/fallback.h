@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Where the kernel cannot name who was refused: what Lethe's own rules tell of each refusal, by which
- * its user is known and nothing else of the program (docs/decisions/0018). Never used beside the
- * other way: while nobody listens, the rules tell nobody.
+ * Where the kernel cannot name who was refused: what Lethe's own rules tell of each refusal, by
+ * which its user is known and nothing else of the program (docs/decisions/0018). Never used beside
+ * the other way: while nobody listens, the rules tell nobody.
  */
 #pragma once
 

@@ -86,7 +86,8 @@ struct attempt headers_read(const struct nf_logged *logged)
 		attempt.flags |= WATCH_LOOPBACK;
 	if (logged->family == NFPROTO_NETDEV) {
 		attempt.flags |= WATCH_FRAME;
-		/* On links with another header, or with none, it is not known where the packet is. */
+		/* On links with another header, or with none, it is not known where the packet is.
+		 */
 		if (bytes.len < ETH_HLEN || number16(bytes.at + ETH_HLEN - 2) != logged->ethertype)
 			return attempt;
 		bytes = behind(bytes, ETH_HLEN);

@@ -21,6 +21,7 @@ void watch_read_policy(struct watch *watch)
 
 void watch_ask(struct watch *watch, const struct row *row)
 {
+	char name[UNIT_BUS_NAME_MAX];
 	struct packet packet;
 	struct grant grant;
 
@@ -29,6 +30,8 @@ void watch_ask(struct watch *watch, const struct row *row)
 	packet = row_packet(row);
 	grant = grant_find(watch->policy, &watch->policy_options, &packet);
 	table_set_grant(watch->table, row, &grant);
+	if (row->group[0] && unit_bus_name("", row->group, name) == 0)
+		table_set_bus_name(watch->table, row, name);
 }
 
 uint64_t watch_now_ns(void)

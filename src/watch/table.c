@@ -296,3 +296,10 @@ void table_set_grant(struct table *table, const struct row *row, const struct gr
 
 	table->slots[slot - table->slots].row.grant = *grant;
 }
+
+void table_set_bus_name(struct table *table, const struct row *row, const char *name)
+{
+	const struct slot *slot = (const struct slot *)(const void *)row;
+
+	snprintf(table->slots[slot - table->slots].row.bus_name, UNIT_BUS_NAME_MAX, "%s", name);
+}

@@ -8,6 +8,7 @@
 
 #include "attempt.h"
 #include "grant.h"
+#include "unit.h"
 
 #define TABLE_ROWS_MAX	16384
 #define ROW_PATH_MAX	512
@@ -40,6 +41,7 @@ struct row {
 	char path[ROW_PATH_MAX];   /* "" if it was never learned */
 	char group[ROW_GROUP_MAX]; /* cut at the left, by "..." */
 	struct grant grant;	   /* asked for when the row is first shown */
+	char bus_name[UNIT_BUS_NAME_MAX]; /* that its unit offers; asked for then, too; "" for none */
 	bool path_remembered;	   /* not from this row's own packets, but from others of this file */
 };
 
@@ -64,6 +66,9 @@ struct packet row_packet(const struct row *row);
 
 /* Set what the policy says of a row of @table. */
 void table_set_grant(struct table *table, const struct row *row, const struct grant *grant);
+
+/* Set the name on the message bus of the row's unit; "" for none. */
+void table_set_bus_name(struct table *table, const struct row *row, const char *name);
 
 /* From the row that was heard of last to the one that is quiet for longest: NULL begins, NULL ends.
  * Borrowed until the table changes. */

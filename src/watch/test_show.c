@@ -189,6 +189,32 @@ static void deputies_are_said(void **state)
 	describe(&attempt, 1, &missing, &kept);
 	assert_string_equal(entry_text(&kept.entry, "on-behalf"), "dbus");
 	assert_null(entry_text(&kept.entry, "socket-made-by"));
+	assert_null(entry_text(&kept.entry, "bus-name"));
+}
+
+/* A system service: whom it acts for is not said, because it is not known. */
+static void a_service_of_the_bus_is_said(void **state)
+{
+	CLEANUP(table_freep) struct table *table = NULL;
+	AUTO_BUF struct buf out = {.cap = 4096};
+	struct attempt attempt = test_attempt();
+	struct kept kept = {0};
+	struct describe_to to = {keep_text, keep_number, keep_truth, &kept};
+	const struct row *row;
+	bool new;
+
+	strncpy(attempt.group, "/system.slice/packagekit.service", sizeof(attempt.group));
+	assert_int_equal(table_new(1, &table), 0);
+	row = table_add(table, &attempt, &new);
+	table_set_grant(table, row, &missing);
+	table_set_bus_name(table, row, "org.freedesktop.PackageKit");
+	describe_row(row, OWN_NETNS, 5000000000u, &to);
+	assert_string_equal(entry_text(&kept.entry, "on-behalf"), "dbus");
+	assert_string_equal(entry_text(&kept.entry, "bus-name"), "org.freedesktop.PackageKit");
+	entry_print(&kept.entry, user, NULL, &out);
+	assert_non_null(strstr(buf_text(&out),
+			       "    it may act for another program, which asked it over the message "
+			       "bus (org.freedesktop.PackageKit)\n"));
 }
 
 /* An answer of somebody else's on the bus. */
@@ -286,6 +312,7 @@ int main(void)
 	    cmocka_unit_test(by_user_alone),
 	    cmocka_unit_test(doubt_is_said),
 	    cmocka_unit_test(deputies_are_said),
+	    cmocka_unit_test(a_service_of_the_bus_is_said),
 	    cmocka_unit_test(foreign_answers_cannot_steer),
 	    cmocka_unit_test(an_empty_answer_is_printed),
 	    cmocka_unit_test(what_is_lost_is_said),

@@ -32,7 +32,7 @@ struct watch {
 /* Read the policy anew; without one, no grant is told. What the rows knew of the old one goes. */
 void watch_read_policy(struct watch *watch);
 
-/* Ask the policy about @row, once. */
+/* Ask the policy about @row, and its unit's file for a name on the bus, once. */
 void watch_ask(struct watch *watch, const struct row *row);
 
 /* CLOCK_MONOTONIC, as the kernel's records have it. */

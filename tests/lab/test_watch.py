@@ -170,6 +170,27 @@ def test_a_descriptor_that_was_handed_on(watch: Watch, place: Place) -> None:
     assert watch.rows(program=str(maker)) == []
 
 
+# A unit of which the file is in systemd's own package, and a name that no unit has.
+SERVICES = {"systemd-logind.service": "org.freedesktop.login1", "lethe-nowhere.service": None,
+            "dbus-:1.2-org.example.Name@0.service": "org.example.Name"}  # fmt: skip
+
+
+@pytest.mark.parametrize("unit", SERVICES)
+def test_a_service_of_the_bus_may_act_for_others(watch: Watch, place: Place, unit: str) -> None:
+    """It is said with the name that others call it by, and never for whom it acted."""
+    binary = place.copy(f"in-{unit}")
+    with watching.control_group(f"lethe-{os.getpid()}.slice", unit) as group:
+        enter = ["sh", "-c", 'echo $$ > "$0" && exec "$@"', str(group / "cgroup.procs")]
+        subprocess.run([*enter, *place.argv(binary, WAYS["udp"][0])], check=True, timeout=SECONDS)
+    row = watch.row("the refusal", program=str(binary))
+    text = watch.client().stdout
+    assert row["unit"] == unit and row["attribution"] == "certain"
+    assert row.get("bus-name") == SERVICES[unit]
+    assert row.get("on-behalf") == ("dbus" if SERVICES[unit] else None)
+    if SERVICES[unit]:
+        assert f"asked it over the message bus ({SERVICES[unit]})" in text
+
+
 def test_another_mount_namespace(watch: Watch, place: Place, tmp_path: Path) -> None:
     """The path is that of the program's own view, and the namespace is told with it."""
     binary = place.copy("contained")

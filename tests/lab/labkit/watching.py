@@ -240,6 +240,22 @@ def inside(made: Place) -> tuple[str, ...]:
 
 
 @contextmanager
+def control_group(outer: str, inner: str) -> Iterator[Path]:
+    """A control group of version 2 in another one, wherever the host has them."""
+    with tempfile.TemporaryDirectory(prefix="lethe-groups-") as mounted:
+        subprocess.run(["mount", "-t", "cgroup2", "none", mounted], check=True)
+        made = [Path(mounted) / outer, Path(mounted) / outer / inner]
+        try:
+            for group in made:
+                group.mkdir()
+            yield made[-1]
+        finally:
+            for group in reversed(made):
+                group.rmdir()
+            subprocess.run(["umount", mounted], check=True)
+
+
+@contextmanager
 def bus(**settings: str) -> Iterator[Bus]:
     with tempfile.TemporaryDirectory(prefix="lethe-bus-") as folder:
         made = Bus(Path(folder), **settings)
