@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <arpa/inet.h>
+#include <linux/openat2.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -327,9 +328,19 @@ static int ask_of_nothing(void)
 	return syscall(SYS_bpf, 15, NULL, 0) == 0; /* BPF_OBJ_GET_INFO_BY_FD */
 }
 
+/* Refused, and not the end: a library may ask for it first. */
+static int open_by_the_new_call(void)
+{
+	struct open_how how = { .flags = O_WRONLY };
+
+	return syscall(SYS_openat2, AT_FDCWD, "/dev/null", &how, sizeof(how)) >= 0 ||
+	       errno != ENOSYS;
+}
+
 static void test_serving_bites(void **state)
 {
-	static int (*const allowed[])(void) = { read_a_file, ask_of_nothing };
+	static int (*const allowed[])(void) = { read_a_file, ask_of_nothing,
+						open_by_the_new_call };
 	static int (*const forbidden[])(void) = {
 		open_netlink, open_internet, open_unix,	    start_program,
 		write_a_file, make_a_file,   load_a_program, type_for_the_user,

@@ -134,7 +134,9 @@ static int read_text(struct loader *loader, const char *file, int fd, size_t siz
 	return 0;
 }
 
-/* openat2(2) has no wrapper in every C library that Lethe is built with. */
+/* openat2(2) has no wrapper in every C library that Lethe is built with. Where it is not to be had (a
+ * sandbox cannot look at what it is asked for) the plain call does as well: the name is one that was
+ * read from the directory, so it has no more than one part. */
 static int open_beneath(int directory, const char *name)
 {
 	struct open_how how = {
@@ -143,6 +145,8 @@ static int open_beneath(int directory, const char *name)
 	};
 	long fd = syscall(SYS_openat2, directory, name, &how, sizeof(how));
 
+	if (fd < 0 && errno == ENOSYS && !strchr(name, '/'))
+		fd = openat(directory, name, OPEN_FLAGS | O_NOFOLLOW);
 	return fd < 0 ? neg_errno() : (int)fd;
 }
 
@@ -310,6 +314,16 @@ static int list_dropins(struct loader *loader, const struct statement *statement
 	return 0;
 }
 
+static int add_folder(struct loader *loader, const char *path)
+{
+	char *copy = strdup(path);
+	int r = copy ? APPEND(loader->policy->folders, loader->policy->folder_count, &copy) : -ENOMEM;
+
+	if (r < 0)
+		free(copy);
+	return r;
+}
+
 static int include(struct loader *loader, const struct statement *statement)
 {
 	AUTO_DIR DIR *directory = NULL;
@@ -323,6 +337,9 @@ static int include(struct loader *loader, const struct statement *statement)
 		return include_error(loader, statement, "cannot include",
 				     "this policy is not read from a file");
 	r = include_path(loader, statement, path);
+	if (r < 0)
+		return r;
+	r = add_folder(loader, path);
 	if (r < 0)
 		return r;
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

@@ -14,6 +14,9 @@ struct policy *policy_free(struct policy *policy)
 {
 	if (!policy)
 		return NULL;
+	for (size_t i = 0; i < policy->folder_count; i++)
+		free(policy->folders[i]);
+	free(policy->folders);
 	for (size_t i = 0; i < policy->file_count; i++)
 		free(policy->files[i]);
 	free(policy->files);

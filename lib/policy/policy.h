@@ -153,6 +153,8 @@ struct policy_link {
 struct policy {
 	char **files; /* names, for places */
 	size_t file_count;
+	char **folders; /* that were included, also those that are not there */
+	size_t folder_count;
 
 	struct policy_user *users; /* sorted by uid */
 	size_t user_count;

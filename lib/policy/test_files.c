@@ -151,6 +151,10 @@ static void order(void **state)
 	assert_string_equal(policy->networks[4].name, "nZ");
 	assert_string_equal(policy->networks[5].name, "nz");
 	assert_string_equal(policy->networks[6].name, "last");
+	/* The one that is not there, too: it may come. */
+	assert_int_equal(policy->folder_count, 2);
+	assert_string_equal(policy->folders[0], path("d"));
+	assert_string_equal(policy->folders[1], path("missing.d"));
 }
 
 static void absolute_include(void **state)

@@ -95,6 +95,7 @@ static int append_rows(struct watch *watch, uint64_t since, sd_bus_message *mess
 	const struct table *table = watch->table;
 	int r = sd_bus_message_open_container(message, 'a', "a{sv}");
 
+	watch_renew_policy(watch);
 	for (const struct row *row = table_next(table, NULL); row && r >= 0;
 	     row = table_next(table, row))
 		if (row->last_number > since)
@@ -247,13 +248,17 @@ static int get_reason(sd_bus *connection, const char *path, const char *interfac
 static int get_truth(sd_bus *connection, const char *path, const char *interface,
 		     const char *property, sd_bus_message *reply, void *data, sd_bus_error *error)
 {
-	const struct watch *watch = ((const struct bus *)data)->watch;
-	bool value = watch->policy != NULL;
+	struct watch *watch = ((const struct bus *)data)->watch;
+	bool value = false;
 
-	if (strcmp(property, "SocketsNoted") == 0)
+	if (strcmp(property, "PolicyRead") == 0) {
+		watch_renew_policy(watch);
+		value = watch->policy != NULL;
+	} else if (strcmp(property, "SocketsNoted") == 0) {
 		value = watch->probe && probe_notes_sockets(watch->probe);
-	else if (strcmp(property, "MissedKnown") == 0)
+	} else if (strcmp(property, "MissedKnown") == 0) {
 		value = watch_count(watch).missed_known;
+	}
 	return sd_bus_message_append(reply, "b", value);
 }
 
@@ -383,6 +388,7 @@ int bus_say_refused(struct bus *bus, const struct row *row, const struct notice 
 
 	if (r >= 0)
 		r = sd_bus_message_append(signal, "sst", notice->title, notice->advice, held_back);
+	watch_renew_policy(bus->watch);
 	if (r >= 0)
 		r = append_row(bus->watch, row, signal);
 	if (r >= 0)

@@ -4,8 +4,23 @@
 
 #include <time.h>
 
+static uint64_t wall_clock_ns(void)
+{
+	struct timespec now = {0};
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static struct stamp stamp_now(const struct watch *watch, uint64_t before_ns)
+{
+	return stamp_take(watch->policy, watch->policy_path, watch->policy_options.passwd,
+			  before_ns, wall_clock_ns());
+}
+
 void watch_read_policy(struct watch *watch)
 {
+	uint64_t before_ns = wall_clock_ns();
 	struct policy *policy = NULL;
 
 	/* What cannot be read grants nothing that could be told; lethe-wall says what is wrong with
@@ -14,9 +29,17 @@ void watch_read_policy(struct watch *watch)
 		policy = NULL;
 	policy_free(watch->policy);
 	watch->policy = policy;
+	watch->stamp = stamp_now(watch, before_ns);
 	for (const struct row *row = table_next(watch->table, NULL); row;
 	     row = table_next(watch->table, row))
 		table_set_grant(watch->table, row, &(struct grant){0});
+}
+
+void watch_renew_policy(struct watch *watch)
+{
+	if (!watch->stamp.settled ||
+	    stamp_now(watch, wall_clock_ns()).hash != watch->stamp.hash)
+		watch_read_policy(watch);
 }
 
 void watch_ask(struct watch *watch, const struct row *row)

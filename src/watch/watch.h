@@ -7,6 +7,7 @@
 
 #include "notice.h"
 #include "probe.h"
+#include "stamp.h"
 #include "table.h"
 
 #define WATCH_BUS_NAME	"org.lethe.Network1"
@@ -27,10 +28,15 @@ struct watch {
 	const char *policy_path;
 	struct policy_options policy_options;
 	struct policy *policy; /* NULL: could not be read */
+	struct stamp stamp;    /* of its files, when it was read */
 };
 
 /* Read the policy anew; without one, no grant is told. What the rows knew of the old one goes. */
 void watch_read_policy(struct watch *watch);
+
+/* The same if its files have changed since. To be asked before rows are told to anybody: whoever changes
+ * the policy need not tell the watch. */
+void watch_renew_policy(struct watch *watch);
 
 /* Ask the policy about @row, and its unit's file for a name on the bus, once. */
 void watch_ask(struct watch *watch, const struct row *row);

@@ -363,6 +363,44 @@ def test_a_missing_grant_is_the_line_that_grants_it(watch: Watch, place: Place) 
         subprocess.run([*wall, "open", "--yes"], check=True, capture_output=True, timeout=SECONDS)
 
 
+def test_a_changed_policy_is_noticed_without_a_word(place: Place) -> None:
+    """By the next answer, whichever way its files change; what was told before is told anew."""
+    folder = place.folder / "changing.d"
+    folder.mkdir()
+    policy, dropin, new = (place.folder / "changing.conf", folder / "one.conf", place.folder / "new")
+    text = watching.own_policy(place).read_text() + "include changing.d\n"
+    line = f"allow amnesia to {TARGET} over udp 9990\n"
+    policy.write_text(text)
+    with watching.bus() as bus:
+        watch = Watch(bus, f"--policy={policy}")
+        binary = place.run("changing", sends("AF_INET", "SOCK_DGRAM", "b'x'", f"('{TARGET}', 9990)"),
+                           AMNESIA)  # fmt: skip
+
+        def grant() -> str:
+            return watch.row("the refusal", program=str(binary))["grant"]
+
+        assert grant() == "missing"
+        policy.write_text(text + line)
+        assert grant() == "allowed"  # by this policy: here another filter refuses
+        new.write_text(text)
+        new.rename(policy)
+        assert grant() == "missing"
+        dropin.write_text(line)
+        assert grant() == "allowed"
+        dropin.write_text(line.replace("9990", "9991"))
+        assert grant() == "missing"
+        dropin.write_text("this is no policy\n")
+        assert grant() == "unknown" and not watch.state()["PolicyRead"]
+        dropin.write_text(line)
+        assert grant() == "allowed" and watch.state()["PolicyRead"]
+        # Being told so is survived, with a drop-in that must be opened.
+        watch.process.send_signal(signal.SIGHUP)
+        assert grant() == "allowed"
+        dropin.unlink()
+        assert grant() == "missing"
+        assert watch.close() == ""
+
+
 # ---- the daemon itself ----
 
 
