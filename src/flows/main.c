@@ -15,11 +15,18 @@
 #include <packet/packet.h>
 
 #include "holders.h"
+#include "reach.h"
 
 #define OUTPUT_MAX  (8u << 20)
 #define SHOWN_MAX   2000 /* more would not fit the door's answer; that it is not all is said */
 #define PASSWD	    "/etc/passwd"
+#define POLICY	    "/etc/lethe/policy.conf"
 #define CAPABILITIES (1ull << CAP_SYS_PTRACE | 1ull << CAP_DAC_READ_SEARCH)
+
+struct settings {
+	const char *policy_path;
+	struct policy_options options;
+};
 
 enum { EXIT_DONE = 0, EXIT_USAGE = 2, EXIT_FAILED = 3 };
 
@@ -36,6 +43,8 @@ static void usage(void)
 	      "object. Without rights, the programs of others have no name.\n"
 	      "\n"
 	      "  -j, --json       as always; accepted as other commands do\n"
+	      "      --policy=FILE  says whose datagrams may leave (" POLICY ")\n"
+	      "      --passwd=FILE  where its users are looked up (" PASSWD ")\n"
 	      "  -h, --help       this text\n"
 	      "  -V, --version    print the version\n"
 	      "\n"
@@ -44,10 +53,12 @@ static void usage(void)
 }
 
 /* Returns -1 to go on, or the exit status. */
-static int parse_options(int argc, char **argv)
+static int parse_options(int argc, char **argv, struct settings *settings)
 {
 	static const struct option longs[] = {
 	    {"json", no_argument, NULL, 'j'},
+	    {"policy", required_argument, NULL, 'p'},
+	    {"passwd", required_argument, NULL, 'w'},
 	    {"help", no_argument, NULL, 'h'},
 	    {"version", no_argument, NULL, 'V'},
 	    {0},
@@ -57,6 +68,12 @@ static int parse_options(int argc, char **argv)
 	while ((option = getopt_long(argc, argv, "jhV", longs, NULL)) != -1) {
 		switch (option) {
 		case 'j':
+			break;
+		case 'p':
+			settings->policy_path = optarg;
+			break;
+		case 'w':
+			settings->options.passwd = optarg;
 			break;
 		case 'h':
 			usage();
@@ -139,8 +156,24 @@ static void print_holder(struct json *json, const struct holder *holder)
 		json_string(json, "unit", holder->unit);
 }
 
+/* It goes nowhere until it is used, and then wherever its program says each time. */
+static bool is_unconnected(const struct os_socket *socket)
+{
+	return socket->udp && !socket->listening && socket->remote_port == 0;
+}
+
+static void print_reach(struct json *json, const struct os_socket *socket,
+			const struct policy *policy)
+{
+	json_bool(json, "unconnected", true);
+	if (!policy || socket->orphaned)
+		json_null(json, "may_leave");
+	else
+		json_bool(json, "may_leave", reach_by_udp(policy, socket->uid));
+}
+
 static void print_socket(struct json *json, const struct os_socket *socket,
-			 const struct holder *holder)
+			 const struct holder *holder, const struct policy *policy)
 {
 	char name[64];
 	const char *user = socket->orphaned ? NULL : name_of(socket->uid, name);
@@ -159,17 +192,20 @@ static void print_socket(struct json *json, const struct os_socket *socket,
 		if (user)
 			json_string(json, "user", user);
 	}
+	if (is_unconnected(socket))
+		print_reach(json, socket, policy);
 	print_holder(json, holder);
 	json_object_end(json);
 }
 
-/* Is it somebody's way somewhere, or a place to come to? A UDP socket without a peer is neither. */
+/* Is it somebody's way somewhere, or a place to come to? */
 static bool is_shown(const struct os_socket *socket)
 {
-	return socket->listening || socket->remote_port != 0;
+	return socket->listening || socket->remote_port != 0 || is_unconnected(socket);
 }
 
-static int print_sockets(const struct os_socket *sockets, size_t count, struct json *json)
+static int print_sockets(const struct os_socket *sockets, size_t count,
+			 const struct policy *policy, struct json *json)
 {
 	AUTO_FREE struct holder *holders = NULL;
 	size_t shown = 0;
@@ -185,21 +221,22 @@ static int print_sockets(const struct os_socket *sockets, size_t count, struct j
 		shown++;
 		print_socket(json, &sockets[i],
 			     key.inode == 0 ? NULL
-					    : bsearch(&key, holders, count, sizeof(key), by_inode));
+					    : bsearch(&key, holders, count, sizeof(key), by_inode),
+			     policy);
 	}
 	return shown == SHOWN_MAX ? -E2BIG : 0;
 }
 
 /* Sockets of one kind. That some are missing is told by @complete, not hidden. */
-static void print_kind(int (*list)(struct os_socket **, size_t *), struct json *json,
-		       bool *complete)
+static void print_kind(int (*list)(struct os_socket **, size_t *), const struct policy *policy,
+		       struct json *json, bool *complete)
 {
 	AUTO_FREE struct os_socket *sockets = NULL;
 	size_t count = 0;
 	int r = list(&sockets, &count);
 
 	if (r == 0)
-		r = print_sockets(sockets, count, json);
+		r = print_sockets(sockets, count, policy, json);
 	if (r < 0)
 		*complete = false;
 }
@@ -221,7 +258,9 @@ int main(int argc, char **argv)
 	AUTO_BUF struct buf out = {.cap = OUTPUT_MAX};
 	struct json json = {.out = &out};
 	bool tcp = true, udp = true;
-	int r = parse_options(argc, argv);
+	struct settings settings = {.policy_path = POLICY, .options.passwd = PASSWD};
+	CLEANUP(policy_freep) struct policy *policy = NULL;
+	int r = parse_options(argc, argv, &settings);
 
 	if (r >= 0)
 		return r;
@@ -230,10 +269,13 @@ int main(int argc, char **argv)
 		complain(r, "cannot restrict itself");
 		return EXIT_FAILED;
 	}
+	/* Without it any of these sockets may send outside, as far as is known here. */
+	if (policy_load(settings.policy_path, &settings.options, NULL, &policy) < 0)
+		policy = NULL;
 	json_object_begin(&json, NULL);
 	json_array_begin(&json, "sockets");
-	print_kind(sockets_list, &json, &tcp);
-	print_kind(sockets_list_udp, &json, &udp);
+	print_kind(sockets_list, policy, &json, &tcp);
+	print_kind(sockets_list_udp, policy, &json, &udp);
 	json_array_end(&json);
 	json_bool(&json, "tcp_complete", tcp);
 	json_bool(&json, "udp_complete", udp);

@@ -68,12 +68,38 @@ static enum leaving_way way4(const json_t *sockets, const json_t *socket, uint32
 	return is_tor(socket) ? LEAVING_RELAYS : LEAVING_CLEARNET;
 }
 
+static bool is_loopback(const char *address)
+{
+	struct in6_addr address6;
+	struct in_addr address4;
+
+	if (inet_pton(AF_INET, address, &address4) == 1)
+		return in_prefix(ntohl(address4.s_addr), 0x7f000000, 8);
+	return inet_pton(AF_INET6, address, &address6) == 1 && IN6_IS_ADDR_LOOPBACK(&address6);
+}
+
+/* Bound to loopback, or its user is granted nothing outside: it sends to this host. What is not known
+ * may leave. */
+static enum leaving_way way_unconnected(const json_t *socket)
+{
+	const char *local = answer_text(socket, "local");
+	bool may_leave = true;
+
+	if ((local && is_loopback(local)) ||
+	    (answer_flag(socket, "may_leave", &may_leave) && !may_leave))
+		return LEAVING_HOST;
+	return LEAVING_ANYWHERE;
+}
+
 enum leaving_way leaving_way_of(const json_t *sockets, const json_t *socket)
 {
 	const char *remote = answer_text(socket, "remote"), *local = answer_text(socket, "local");
 	struct in6_addr address6;
 	struct in_addr address;
+	bool unconnected = false;
 
+	if (answer_flag(socket, "unconnected", &unconnected) && unconnected)
+		return way_unconnected(socket);
 	if (!remote)
 		return LEAVING_CLEARNET;
 	if (is_listening(socket))
@@ -111,14 +137,15 @@ static bool is_same(const json_t *a, const json_t *b)
 	       number(a, "remote_port", PORT_MAX) == number(b, "remote_port", PORT_MAX);
 }
 
-/* How many there are like the one at @index; 0 if it was shown already, with an earlier one. */
-static size_t count_same(const json_t *sockets, size_t index)
+/* How many there are like the one at @index, of the same way; 0 if it was shown already, with an
+ * earlier one. */
+static size_t count_same(const json_t *sockets, size_t index, enum leaving_way way)
 {
 	const json_t *one = json_array_get(sockets, index), *other;
 	size_t i, count = 0;
 
 	json_array_foreach(sockets, i, other) {
-		if (!is_same(one, other) || is_listening(other))
+		if (!is_same(one, other) || leaving_way_of(sockets, other) != way)
 			continue;
 		if (i < index)
 			return 0;
@@ -165,6 +192,8 @@ static const char *way_title(enum leaving_way way)
 		return _("To the local network");
 	case LEAVING_CLEARNET:
 		return _("To the Internet, NOT through Tor");
+	case LEAVING_ANYWHERE:
+		return _("By UDP without a fixed destination: where to is NOT KNOWN");
 	case LEAVING_HOST:
 	case LEAVING_WAYS:
 		break;
@@ -230,12 +259,15 @@ static void show_way(const json_t *sockets, enum leaving_way way, struct buf *ou
 
 		if (leaving_way_of(sockets, socket) != way)
 			continue;
-		count = count_same(sockets, i);
+		count = count_same(sockets, i, way);
 		if (count == 0)
 			continue;
 		any = true;
 		show_program(socket, out);
-		show_place(socket, "remote", "remote_port", out);
+		if (way == LEAVING_ANYWHERE)
+			text_foreign(out, answer_text(socket, "protocol") ?: "", 16);
+		else
+			show_place(socket, "remote", "remote_port", out);
 		if (count > 1)
 			buf_printf(out, " (%zu)", count);
 		buf_puts(out, "\n");
@@ -306,7 +338,7 @@ int leaving_text(const struct answer *flows, const struct answer *watch, struct 
 
 static const char *const way_names[] = {
     [LEAVING_TOR] = "tor",	     [LEAVING_RELAYS] = "relays", [LEAVING_LAN] = "lan",
-    [LEAVING_CLEARNET] = "clearnet", [LEAVING_HOST] = "host",
+    [LEAVING_CLEARNET] = "clearnet", [LEAVING_ANYWHERE] = "unknown", [LEAVING_HOST] = "host",
 };
 
 static int add_flows(const json_t *sockets, json_t *list)

@@ -12,6 +12,7 @@ enum leaving_way {
 	LEAVING_RELAYS,	  /* Tor's own connections */
 	LEAVING_LAN,	  /* to the local network */
 	LEAVING_CLEARNET, /* to the Internet, and not by Tor */
+	LEAVING_ANYWHERE, /* by a UDP socket without a peer: where it sends is not known */
 	LEAVING_HOST,	  /* to this computer itself: it leaves nothing */
 	LEAVING_WAYS,
 };

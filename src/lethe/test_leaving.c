@@ -13,6 +13,10 @@
 	"{\"protocol\":\"tcp\",\"listening\":false,\"local\":\"" local "\",\"local_port\":40000,"  \
 	"\"remote\":\"" remote "\",\"remote_port\":" port ",\"uid\":1,\"user\":\"" user            \
 	"\",\"program\":\"" program "\",\"pid\":1,\"processes\":1}"
+#define UDP(local, may_leave)                                                                      \
+	"{\"protocol\":\"udp\",\"listening\":false,\"local\":\"" local "\",\"local_port\":40000,"  \
+	"\"remote\":\"0.0.0.0\",\"remote_port\":0,\"uid\":1,\"user\":\"amnesia\","                 \
+	"\"unconnected\":true,\"may_leave\":" may_leave ",\"program\":\"/usr/bin/player\"}"
 #define LISTENS(user, port)                                                                        \
 	"{\"protocol\":\"tcp\",\"listening\":true,\"local\":\"127.0.0.1\",\"local_port\":" port    \
 	",\"remote\":\"0.0.0.0\",\"remote_port\":0,\"uid\":1,\"user\":\"" user                     \
@@ -59,6 +63,13 @@ static void each_has_its_way(void **state)
 	    {SOCKET("amnesia", "lp", "fd00::2", "fd00::1", "1"), LEAVING_LAN},
 	    {SOCKET("amnesia", "lp", "2001:db8::2", "2001:db8::1", "1"), LEAVING_CLEARNET},
 	    {SOCKET("clearnet", "htp", "192.168.1.2", "198.51.100.9", "443"), LEAVING_CLEARNET},
+	    {UDP("0.0.0.0", "true"), LEAVING_ANYWHERE},
+	    {UDP("192.168.1.2", "null"), LEAVING_ANYWHERE},
+	    {UDP("::", "true"), LEAVING_ANYWHERE},
+	    {UDP("not an address", "true"), LEAVING_ANYWHERE},
+	    {UDP("0.0.0.0", "false"), LEAVING_HOST},
+	    {UDP("127.0.0.1", "true"), LEAVING_HOST},
+	    {UDP("::1", "true"), LEAVING_HOST},
 	    /* Not understood is shown as the worst. */
 	    {SOCKET("amnesia", "x", "1", "not an address", "1"), LEAVING_CLEARNET},
 	    {"{}", LEAVING_CLEARNET},
@@ -98,7 +109,10 @@ static void the_picture(void **state)
 	buf_printf(&flows,
 		   FLOWS("%s,%s,%s,%s," TOR_LISTENS, "true"), socket, socket,
 		   SOCKET("debian-tor", "/usr/bin/tor", "192.168.1.2", "203.0.113.1", "443"),
-		   SOCKET("clearnet", "/usr/bin/htp", "192.168.1.2", "198.51.100.9", "80"));
+		   /* The first of the program's datagram sockets leaves nothing. */
+		   SOCKET("clearnet", "/usr/bin/htp", "192.168.1.2", "198.51.100.9",
+			  "80") "," UDP("0.0.0.0", "false") "," UDP("127.0.0.1", "true") ","
+		       UDP("0.0.0.0", "true") "," UDP("192.168.1.2", "null"));
 	assert_text(buf_text(&flows), WATCH("tracepoint", REFUSED), 0,
 		    "What leaves this computer now\n"
 		    "\nThrough Tor\n"
@@ -109,13 +123,16 @@ static void the_picture(void **state)
 		    "  nothing\n"
 		    "\nTo the Internet, NOT through Tor\n"
 		    "  htp, clearnet                              tcp 198.51.100.9:80\n"
+		    "\nBy UDP without a fixed destination: where to is NOT KNOWN\n"
+		    "  player, amnesia                            udp (2)\n"
 		    "\nRefused: it has not left\n"
 		    "  audacity, user 1000                        tcp 93.184.216.34:443 (3)\n");
 }
 
 #define NOTHING                                                                                    \
 	"\nThrough Tor\n  nothing\n\nTor itself, to its relays\n  nothing\n"                       \
-	"\nTo the local network\n  nothing\n\nTo the Internet, NOT through Tor\n  nothing\n"
+	"\nTo the local network\n  nothing\n\nTo the Internet, NOT through Tor\n  nothing\n"         \
+	"\nBy UDP without a fixed destination: where to is NOT KNOWN\n  nothing\n"
 
 /* Without a program there is still a line; what the kernel did by itself is none. */
 static void where_users_alone_are_known(void **state)

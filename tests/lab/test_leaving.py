@@ -10,6 +10,7 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,6 +34,8 @@ LISTENS = ("import socket\nl = socket.create_server(('127.0.0.1', 9050))\n" + WA
 ASKS_TOR = "import socket\nc = socket.create_connection(('127.0.0.1', 9050))\n" + WAITS
 DIRECT = ("import socket\nc = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
           f"c.connect(('{TARGET}', 123))\n" + WAITS)  # fmt: skip
+ANYWHERE = ("import socket\nc = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+            "c.bind(('{address}', 0))\n" + WAITS)  # fmt: skip
 REFUSED = ("import socket\ntry:\n socket.create_connection(('198.51.100.7', 80))\n"
            "except OSError:\n pass\n")  # fmt: skip
 
@@ -43,8 +46,9 @@ def place() -> Iterator[Place]:
         yield made
 
 
-def flows(place: Place, prefix: list[str]) -> bytes:
-    argv = ["nsenter", f"--net={netns.path(place.ns)}", *prefix, str(FLOWS), "--json"]
+def flows(place: Place, prefix: list[str], policy: Path = names.DEFAULT_POLICY) -> bytes:
+    argv = ["nsenter", f"--net={netns.path(place.ns)}", *prefix, str(FLOWS), "--json",
+            f"--policy={policy}", f"--passwd={names.PASSWD}"]  # fmt: skip
     return subprocess.run(argv, check=True, capture_output=True, timeout=SECONDS).stdout
 
 
@@ -55,8 +59,10 @@ def programs(place: Place) -> Iterator[None]:
     with place.running("tor", LISTENS, tor) as first:
         assert first.stdout and first.stdout.readline()
         with place.running("asks-tor", ASKS_TOR, AMNESIA) as second, \
-             place.running("direct", DIRECT, AMNESIA) as third:  # fmt: skip
-            for process in (second, third):
+             place.running("direct", DIRECT, AMNESIA) as third, \
+             place.running("anywhere", ANYWHERE.format(address="0.0.0.0"), AMNESIA) as fourth, \
+             place.running("local", ANYWHERE.format(address="127.0.0.1"), AMNESIA) as fifth:  # fmt: skip
+            for process in (second, third, fourth, fifth):
                 assert process.stdout and process.stdout.readline()
             yield
 
@@ -89,11 +95,30 @@ def test_each_program_with_its_way(place: Place) -> None:
     assert "asks-tor" in parts["Through Tor"] and "127.0.0.1:9050" in parts["Through Tor"]
     assert f"udp {TARGET}:123" in parts["To the Internet, NOT through Tor"]
     assert "direct" in parts["To the Internet, NOT through Tor"]
+    anywhere = parts["By UDP without a fixed destination: where to is NOT KNOWN"]
+    assert "anywhere" in anywhere and "local" not in anywhere
     assert "refused" in parts["Refused: it has not left"]
     assert "tcp 198.51.100.7:80" in parts["Refused: it has not left"]
     answer: dict[str, Any] = json.loads(as_json.stdout)
     assert {(flow["way"], flow["program"].rpartition("/")[2]) for flow in answer["flows"]} == {
-        ("tor", "asks-tor"), ("clearnet", "direct")}  # fmt: skip
+        ("tor", "asks-tor"), ("clearnet", "direct"), ("unknown", "anywhere")}  # fmt: skip
+
+
+CLOSED = "lethe-policy 1\ndefault drop\nipv6 blocked\n"
+
+
+def test_who_may_not_send_is_not_shown_to_send(place: Place) -> None:
+    """By the policy alone: with one that grants nothing the same socket is no way out, and with one
+    that cannot be read nobody knows."""
+    closed = place.folder / "closed.conf"
+    closed.write_text(CLOSED)
+    with programs(place):
+        answers = [json.loads(flows(place, AS_ITS_UNIT, policy))["sockets"]
+                   for policy in (names.DEFAULT_POLICY, closed, place.folder / "absent.conf")]  # fmt: skip
+    may = [[flow["may_leave"] for flow in sockets
+            if flow.get("unconnected") and str(flow["program"]).endswith("/anywhere")]
+           for sockets in answers]  # fmt: skip
+    assert may == [[True], [False], [None]]
 
 
 def test_a_door_that_is_not_there_is_not_nothing(place: Place) -> None:
