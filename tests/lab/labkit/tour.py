@@ -107,9 +107,9 @@ class Attempt:
     address: str
     port: int = 0
 
-    def is_row(self, row: dict[str, Any]) -> bool:
+    def is_row(self, row: dict[str, Any], uids: dict[str, int]) -> bool:
         """With its program named, beyond doubt."""
-        return (row.get("uid") == names.user(self.user).uid and row.get("port", 0) == self.port
+        return (row.get("uid") == uids[self.user] and row.get("port", 0) == self.port
                 and row.get("destination") == self.address and row.get("attribution") == "certain"
                 and str(row.get("program", "")).startswith("/"))
 
@@ -318,7 +318,8 @@ class Tour:
         if rows is None:
             return True
         wanted = [step.refused for step in steps if step.refused]
-        found = {attempt: next((row for row in rows if attempt.is_row(row)), None)
+        uids = {user: self.subject.call(os.getuid, user=user) for user in {a.user for a in wanted}}
+        found = {attempt: next((row for row in rows if attempt.is_row(row, uids)), None)
                  for attempt in wanted}
         unnamed = [attempt for attempt, row in found.items() if not row]
         lines = [f"{attempt.user}, {row['program']} -> {attempt.address}:{attempt.port}"
