@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 
 #include "deputy.h"
+#include "notice.h"
 
 static const char *attribution_name(const struct row *row)
 {
@@ -147,6 +148,7 @@ void describe_row(const struct row *row, uint32_t own_netns, uint64_t now_ns,
 		to->truth(to->data, "own-namespace", row->key.netns == own_netns);
 	}
 	describe_grant(row, to);
+	to->text(to->data, "advice", notice_advice_word(row));
 	to->number(to->data, "attempts", row->attempts);
 	to->number(to->data, "repeats", row->repeats);
 	to->number(to->data, "number", row->last_number);

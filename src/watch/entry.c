@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "words.h"
+
 static const struct entry_value *find(const struct entry *entry, const char *name, char type)
 {
 	for (size_t i = 0; i < entry->count; i++)
@@ -67,7 +69,7 @@ static void print_user(uint64_t uid, entry_user *user, void *data, struct buf *o
 	if (name)
 		print_foreign(name, out);
 	else
-		buf_printf(out, "user %" PRIu64, uid);
+		buf_printf(out, _("user %" PRIu64), uid);
 }
 
 static void print_program(const struct entry *entry, entry_user *user, void *data, struct buf *out)
@@ -77,21 +79,22 @@ static void print_program(const struct entry *entry, entry_user *user, void *dat
 	if (!program) {
 		bool kernel = strcmp(entry_text(entry, "attribution") ?: "", "kernel") == 0;
 
-		buf_puts(out, kernel ? "the kernel, for no program" : "a program that is not known");
+		buf_puts(out, kernel ? _("the kernel, for no program")
+				     : _("a program that is not known"));
 		if (!kernel && find(entry, "owner-uid", 't')) {
-			buf_puts(out, ", socket of ");
+			buf_puts(out, _(", socket of "));
 			print_user(entry_number(entry, "owner-uid"), user, data, out);
 		}
 		return;
 	}
 	print_foreign(program, out);
 	if (entry_truth(entry, "deleted"))
-		buf_puts(out, " (deleted)");
+		buf_puts(out, _(" (deleted)"));
 	if (!entry_truth(entry, "path-known"))
-		buf_puts(out, " (its place is not certain)");
+		buf_puts(out, _(" (its place is not certain)"));
 	buf_puts(out, ", ");
 	print_user(entry_number(entry, "uid"), user, data, out);
-	buf_printf(out, ", process %" PRIu64, entry_number(entry, "pid"));
+	buf_printf(out, _(", process %" PRIu64), entry_number(entry, "pid"));
 	if (unit) {
 		buf_puts(out, ", ");
 		print_foreign(unit, out);
@@ -104,7 +107,7 @@ static void print_destination(const struct entry *entry, struct buf *out)
 	const char *destination = entry_text(entry, "destination");
 
 	if (!protocol || !destination) {
-		buf_printf(out, "frame of type 0x%04" PRIx64, entry_number(entry, "ethertype"));
+		buf_printf(out, _("frame of type 0x%04" PRIx64), entry_number(entry, "ethertype"));
 	} else {
 		bool bracket = strchr(destination, ':') && find(entry, "port", 't');
 
@@ -116,11 +119,11 @@ static void print_destination(const struct entry *entry, struct buf *out)
 			buf_printf(out, ":%" PRIu64, entry_number(entry, "port"));
 	}
 	if (entry_truth(entry, "loopback"))
-		buf_puts(out, " (this computer)");
+		buf_puts(out, _(" (this computer)"));
 	if (strcmp(entry_text(entry, "way") ?: "", "packet-socket") == 0)
-		buf_puts(out, " (written to the device)");
+		buf_puts(out, _(" (written to the device)"));
 	if (find(entry, "own-namespace", 'b') && !entry_truth(entry, "own-namespace"))
-		buf_printf(out, " (in network namespace %" PRIu64 ")",
+		buf_printf(out, _(" (in network namespace %" PRIu64 ")"),
 			   entry_number(entry, "network-namespace"));
 }
 
@@ -130,10 +133,13 @@ static void print_times(const struct entry *entry, struct buf *out)
 	uint64_t repeats = entry_number(entry, "repeats");
 
 	if (attempts > 0)
-		buf_printf(out, "%" PRIu64 " time%s", attempts, attempts == 1 ? "" : "s");
-	if (repeats > 0)
-		buf_printf(out, "%s%" PRIu64 " %s", attempts > 0 ? ", " : "", repeats,
-			   attempts > 0 ? "repeated by the kernel" : "sent by the kernel");
+		buf_printf(
+		    out, ngettext("%" PRIu64 " time", "%" PRIu64 " times", (unsigned long)attempts),
+		    attempts);
+	if (repeats > 0 && attempts > 0)
+		buf_printf(out, _(", %" PRIu64 " repeated by the kernel"), repeats);
+	else if (repeats > 0)
+		buf_printf(out, _("%" PRIu64 " sent by the kernel"), repeats);
 }
 
 static void print_certainty(const struct entry *entry, struct buf *out)
@@ -143,13 +149,16 @@ static void print_certainty(const struct entry *entry, struct buf *out)
 	const char *bus_name = entry_text(entry, "bus-name");
 
 	if (strcmp(attribution, "by-socket") == 0)
-		buf_puts(out, "    not certain: told by the socket, whose packets the kernel sent later\n");
+		buf_puts(out, _("    not certain: told by the socket, whose packets the kernel "
+				"sent later\n"));
 	else if (strcmp(attribution, "unknown") == 0)
-		buf_puts(out, "    not known: the socket is older than the watch\n");
+		buf_puts(out, _("    not known: the socket is older than the watch\n"));
 	else if (strcmp(attribution, "user") == 0)
-		buf_puts(out, "    by user only: this computer's kernel names no program\n");
+		buf_puts(out, _("    by user only: this computer's kernel names no program\n"));
 	if (behalf && strcmp(behalf, "dbus") == 0) {
-		buf_puts(out, "    it may act for another program, which asked it over the message bus");
+		buf_puts(
+		    out,
+		    _("    it may act for another program, which asked it over the message bus"));
 		if (bus_name) {
 			buf_puts(out, " (");
 			print_foreign(bus_name, out);
@@ -159,10 +168,22 @@ static void print_certainty(const struct entry *entry, struct buf *out)
 	}
 	maker = entry_text(entry, "socket-made-by");
 	if (maker) {
-		buf_puts(out, "    its socket was made by ");
+		buf_puts(out, _("    its socket was made by "));
 		print_foreign(maker, out);
-		buf_printf(out, ", process %" PRIu64 "\n", entry_number(entry, "socket-made-by-pid"));
+		buf_printf(out, _(", process %" PRIu64 "\n"),
+			   entry_number(entry, "socket-made-by-pid"));
 	}
+}
+
+/* A reason that is in the catalogue is ours, and its translation as well; any other text is not. */
+static void print_reason(const char *reason, struct buf *out)
+{
+	const char *known = reason[0] ? _(reason) : reason;
+
+	if (known != reason)
+		buf_puts(out, known);
+	else
+		print_foreign(reason, out);
 }
 
 static void print_grant(const struct entry *entry, struct buf *out)
@@ -172,18 +193,20 @@ static void print_grant(const struct entry *entry, struct buf *out)
 
 	buf_puts(out, "    ");
 	if (strcmp(grant, "allowed") == 0) {
-		buf_puts(out, "the policy allows this: another filter refused it, or another policy "
-			      "is in force\n");
+		buf_puts(out,
+			 _("the policy allows this: another filter refused it, or another policy "
+			   "is in force\n"));
 		return;
 	}
 	if (!reason) {
-		buf_puts(out, "the policy could not be read\n");
+		buf_puts(out, _("the policy could not be read\n"));
 		return;
 	}
-	print_foreign(reason, out);
+	/* The reasons are marked where the policy gives them (po/POTFILES). */
+	print_reason(reason, out);
 	buf_puts(out, "\n");
 	if (line) {
-		buf_puts(out, "    would allow it: ");
+		buf_puts(out, _("    would allow it: "));
 		print_foreign(line, out);
 		buf_puts(out, "\n");
 	}
@@ -203,6 +226,7 @@ void entry_print(const struct entry *entry, entry_user *user, void *data, struct
 
 void entry_print_summary(const struct entry *entry, entry_user *user, void *data, struct buf *out)
 {
+	uint64_t destinations = entry_number(entry, "destinations");
 	const char *program = entry_text(entry, "program");
 	const char *attribution = entry_text(entry, "attribution") ?: "unknown";
 
@@ -211,8 +235,9 @@ void entry_print_summary(const struct entry *entry, entry_user *user, void *data
 		buf_puts(out, ", ");
 		print_user(entry_number(entry, "uid"), user, data, out);
 	} else {
-		buf_puts(out, strcmp(attribution, "kernel") == 0 ? "the kernel, for no program"
-								  : "programs that are not known");
+		buf_puts(out, strcmp(attribution, "kernel") == 0
+				  ? _("the kernel, for no program")
+				  : _("programs that are not known"));
 		if (find(entry, "owner-uid", 't')) {
 			buf_puts(out, ", ");
 			print_user(entry_number(entry, "owner-uid"), user, data, out);
@@ -220,40 +245,46 @@ void entry_print_summary(const struct entry *entry, entry_user *user, void *data
 	}
 	buf_puts(out, ": ");
 	print_times(entry, out);
-	buf_printf(out, ", %" PRIu64 " destination%s\n", entry_number(entry, "destinations"),
-		   entry_number(entry, "destinations") == 1 ? "" : "s");
+	buf_printf(out,
+		   ngettext(", %" PRIu64 " destination\n", ", %" PRIu64 " destinations\n",
+			    (unsigned long)destinations),
+		   destinations);
 }
 
 void entry_print_state(const struct entry *state, struct buf *out)
 {
 	const char *source = entry_text(state, "Source") ?: "";
+	uint64_t counted = entry_number(state, "Counted");
 	uint64_t lost = entry_number(state, "Lost"), missed = entry_number(state, "Missed");
 	uint64_t evicted = entry_number(state, "RowsEvicted");
 	bool by_user = strcmp(source, "nflog") == 0;
 
 	if (strcmp(source, "tracepoint") != 0) {
-		buf_puts(out, by_user ? "BY USER ONLY, no program is known: cannot "
-				      : "NOT KNOWN who is refused: cannot ");
-		print_foreign(entry_text(state, "SourceReason") ?: "tell why", out);
+		buf_puts(out, by_user ? _("BY USER ONLY, no program is known: cannot ")
+				      : _("NOT KNOWN who is refused: cannot "));
+		print_foreign(entry_text(state, "SourceReason") ?: _("tell why"), out);
 		buf_puts(out, ".\n");
 		if (!by_user)
 			return;
-		buf_puts(out, "Told by the filter's rules: of this network namespace alone, and not "
-			      "while it is sealed.\n");
+		buf_puts(out, _("Told by the filter's rules: of this network namespace alone, and "
+				"not while it is sealed.\n"));
 	}
-	buf_printf(out, "%" PRIu64 " packets of this computer were refused.\n",
-		   entry_number(state, "Counted"));
+	buf_printf(out,
+		   ngettext("%" PRIu64 " packet of this computer was refused.\n",
+			    "%" PRIu64 " packets of this computer were refused.\n",
+			    (unsigned long)counted),
+		   counted);
 	if (lost > 0)
-		buf_printf(out, "LOST: %" PRIu64 " of them came too fast to be named.\n", lost);
+		buf_printf(out, _("LOST: %" PRIu64 " of them came too fast to be named.\n"), lost);
 	if (!entry_truth(state, "MissedKnown"))
-		buf_puts(out, "Not known whether the kernel missed any.\n");
+		buf_puts(out, _("Not known whether the kernel missed any.\n"));
 	else if (missed > 0)
-		buf_printf(out, "At most %" PRIu64 " more were missed by the kernel.\n", missed);
+		buf_printf(out, _("At most %" PRIu64 " more were missed by the kernel.\n"), missed);
 	if (evicted > 0)
-		buf_printf(out, "%" PRIu64 " older entries are forgotten, for want of room.\n",
+		buf_printf(out, _("%" PRIu64 " older entries are forgotten, for want of room.\n"),
 			   evicted);
 	if (!by_user && !entry_truth(state, "SocketsNoted"))
-		buf_puts(out, "Who made a socket is not known on this kernel.\n");
+		buf_puts(out, _("Who made a socket is not known on this kernel.\n"));
 	if (!entry_truth(state, "PolicyRead"))
-		buf_puts(out, "The policy could not be read, so no line of it is named.\n");
+		buf_puts(out, _("The policy could not be read, so no line of it is named.\n"));
 }

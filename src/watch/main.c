@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* lethe-watch: shows what lethe-watchd knows. It asks on the bus and has no right of its own. */
 #include <getopt.h>
+#include <locale.h>
 #include <pwd.h>
 #include <string.h>
 
 #include <os/sandbox.h>
 
 #include "client.h"
+#include "words.h"
 
 #define OUTPUT_MAX (32u << 20)
-#define PASSWD	   "/etc/passwd"
+#define PASSWD     "/etc/passwd"
 
 enum { EXIT_DONE = 0, EXIT_NO_WATCH = 1, EXIT_USAGE = 2, EXIT_FAILED = 3 };
 
@@ -35,21 +37,21 @@ static void complain(int error, const char *what)
 
 static void usage(void)
 {
-	fputs("Usage: lethe-watch [OPTION]... [VERB]\n"
-	      "Show which programs were refused by the network filter, and what they tried.\n"
-	      "\n"
-	      "  list             each program and destination, the latest first (the default)\n"
-	      "  summary          each program, with how often\n"
-	      "  forget           make the watch forget all of it\n"
-	      "\n"
-	      "  -f, --follow     list, then go on with what is new, until interrupted\n"
-	      "  -j, --json       print JSON; with --follow one object a line\n"
-	      "      --bus=ADDRESS  ask on this bus, not the system's\n"
-	      "  -h, --help       this text\n"
-	      "  -V, --version    print the version\n"
-	      "\n"
-	      "Exit status: 0 done, 1 refusals are not being watched on this computer, 2 wrong\n"
-	      "usage, 3 it failed.\n",
+	fputs(_("Usage: lethe-watch [OPTION]... [VERB]\n"
+		"Show which programs were refused by the network filter, and what they tried.\n"
+		"\n"
+		"  list             each program and destination, the latest first (the default)\n"
+		"  summary          each program, with how often\n"
+		"  forget           make the watch forget all of it\n"
+		"\n"
+		"  -f, --follow     list, then go on with what is new, until interrupted\n"
+		"  -j, --json       print JSON; with --follow one object a line\n"
+		"      --bus=ADDRESS  ask on this bus, not the system's\n"
+		"  -h, --help       this text\n"
+		"  -V, --version    print the version\n"
+		"\n"
+		"Exit status: 0 done, 1 refusals are not being watched on this computer, 2 wrong\n"
+		"usage, 3 it failed.\n"),
 	      stdout);
 }
 
@@ -57,7 +59,7 @@ static void usage(void)
 static int parse_options(int argc, char **argv, struct options *options)
 {
 	static const struct option longs[] = {
-	    {"follow", no_argument, NULL, 'f'},	   {"json", no_argument, NULL, 'j'},
+	    {"follow", no_argument, NULL, 'f'},    {"json", no_argument, NULL, 'j'},
 	    {"bus", required_argument, NULL, 'b'}, {"help", no_argument, NULL, 'h'},
 	    {"version", no_argument, NULL, 'V'},   {0},
 	};
@@ -81,7 +83,7 @@ static int parse_options(int argc, char **argv, struct options *options)
 			puts("lethe-watch " LETHE_VERSION);
 			return EXIT_DONE;
 		default:
-			fputs("Try 'lethe-watch --help'.\n", stderr);
+			fputs(_("Try 'lethe-watch --help'.\n"), stderr);
 			return EXIT_USAGE;
 		}
 	}
@@ -177,7 +179,7 @@ static int list(struct client *client, struct show *show)
 		json_object_end(&show->json);
 		buf_puts(&show->out, "\n");
 	} else if (show->count == 0) {
-		buf_puts(&show->out, "Nothing is remembered.\n");
+		buf_puts(&show->out, _("Nothing is remembered.\n"));
 	}
 	return write_out(show);
 }
@@ -218,12 +220,12 @@ static int run(const struct options *options, const char *verb)
 	show.json.out = &show.out;
 	show.summary = strcmp(verb, "summary") == 0;
 	if (r < 0) {
-		complain(r, "cannot reach the message bus");
+		complain(r, _("cannot reach the message bus"));
 		return EXIT_FAILED;
 	}
 	r = lock_in();
 	if (r < 0) {
-		complain(r, "cannot give up its rights");
+		complain(r, _("cannot give up its rights"));
 		return EXIT_FAILED;
 	}
 	if (strcmp(verb, "forget") == 0)
@@ -232,11 +234,11 @@ static int run(const struct options *options, const char *verb)
 		r = options->follow ? follow(client, &show) : list(client, &show);
 	buf_done(&show.out);
 	if (r == -ENOENT) {
-		complain(0, "refusals are not being watched: lethe-watchd does not run");
+		complain(0, _("refusals are not being watched: lethe-watchd does not run"));
 		return EXIT_NO_WATCH;
 	}
 	if (r < 0) {
-		complain(r, "cannot ask lethe-watchd");
+		complain(r, _("cannot ask lethe-watchd"));
 		return EXIT_FAILED;
 	}
 	return show.unwatched ? EXIT_NO_WATCH : EXIT_DONE;
@@ -246,18 +248,24 @@ int main(int argc, char **argv)
 {
 	static const char *const verbs[] = {"list", "summary", "forget"};
 	struct options options = {0};
-	int r = parse_options(argc, argv, &options);
-	const char *verb = optind < argc ? argv[optind] : "list";
+	const char *verb;
+	int r;
 
+	if (setlocale(LC_ALL, "")) {
+		bindtextdomain("lethe", LETHE_LOCALEDIR);
+		textdomain("lethe");
+	}
+	r = parse_options(argc, argv, &options);
 	if (r >= 0)
 		return r;
+	verb = optind < argc ? argv[optind] : "list";
 	if (argc - optind > 1 || (options.follow && strcmp(verb, "list") != 0)) {
-		complain(0, "that does not go together. Try 'lethe-watch --help'");
+		complain(0, _("that does not go together. Try 'lethe-watch --help'"));
 		return EXIT_USAGE;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
 		if (strcmp(verb, verbs[i]) == 0)
 			return run(&options, verb);
-	complain(0, "there is no such verb. Try 'lethe-watch --help'");
+	complain(0, _("there is no such verb. Try 'lethe-watch --help'"));
 	return EXIT_USAGE;
 }

@@ -6,6 +6,8 @@
 #include <linux/if_ether.h>
 #include <netinet/in.h>
 
+#include "words.h"
+
 static const char *last_part(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -22,11 +24,11 @@ static void print_program(const struct row *row, struct buf *out)
 	if (!name[0])
 		name = row->sender.comm;
 	if (row->key.kind == WATCH_KERNEL) {
-		buf_puts(out, "The kernel");
+		buf_puts(out, N_("The kernel"));
 	} else if (row->key.kind == WATCH_USER) {
-		buf_printf(out, "A program of user %u", row->key.owner_uid);
+		buf_printf(out, N_("A program of user %u"), row->key.owner_uid);
 	} else if (!name[0]) {
-		buf_puts(out, "A program that is not known");
+		buf_puts(out, N_("A program that is not known"));
 	} else {
 		first = name[0] >= 'a' && name[0] <= 'z' ? (char)(name[0] - 'a' + 'A') : name[0];
 		buf_add(out, &first, 1);
@@ -41,7 +43,7 @@ static void print_protocol(uint8_t protocol, struct buf *out)
 	if (name)
 		buf_puts(out, name);
 	else
-		buf_printf(out, "IP protocol %u", protocol);
+		buf_printf(out, N_("IP protocol %u"), protocol);
 }
 
 static void print_destination(const struct row *row, struct buf *out)
@@ -51,7 +53,7 @@ static void print_destination(const struct row *row, struct buf *out)
 	bool ports = packet_has_ports(key->protocol) && !(row->flags & WATCH_FRAGMENT);
 
 	if (!(key->flags & WATCH_ADDRESSED)) {
-		buf_printf(out, "the network by a frame of type 0x%04x", key->ethertype);
+		buf_printf(out, N_("the network by a frame of type 0x%04x"), key->ethertype);
 		return;
 	}
 	buf_puts(out, ipv6 && ports ? "[" : "");
@@ -64,32 +66,56 @@ static void print_destination(const struct row *row, struct buf *out)
 	}
 }
 
-static const char *advice_for(const struct row *row)
+/* By what a program may make its own words, and a text for those that do not. */
+static const struct advice {
+	const char *word, *text;
+} advices[] = {
+    [NOTICE_NOTHING] = {"nothing", N_("Nothing has to be done.")},
+    [NOTICE_LOCAL_SERVICE] =
+	{"local-service", N_("It is not granted this service of this computer. If it should be, "
+			     "that is a line of the policy: see lethe-watch.")},
+    [NOTICE_USE_TOR] =
+	{"use-tor", N_("Nothing has left this computer. If the program is to reach the Internet, "
+		       "let it use Tor: SOCKS proxy 127.0.0.1, port 9050.")},
+    [NOTICE_NOT_BY_TOR] =
+	{"not-by-tor", N_("Nothing has left this computer. Tor carries TCP only, so the program "
+			  "cannot do this through Tor either.")},
+};
+
+static enum notice_advice advice_for(const struct row *row)
 {
 	if (row->key.kind == WATCH_KERNEL)
-		return "Nothing has to be done.";
+		return NOTICE_NOTHING;
 	if (row->key.flags & WATCH_LOOPBACK)
-		return "It is not granted this service of this computer. If it should be, that is a "
-		       "line of the policy: see lethe-watch.";
+		return NOTICE_LOCAL_SERVICE;
 	if (row->key.protocol == IPPROTO_TCP && row->key.ethertype == ETH_P_IP)
-		return "Nothing has left this computer. If the program is to reach the Internet, let "
-		       "it use Tor: SOCKS proxy 127.0.0.1, port 9050.";
-	return "Nothing has left this computer. Tor carries TCP only, so the program cannot do this "
-	       "through Tor either.";
+		return NOTICE_USE_TOR;
+	return NOTICE_NOT_BY_TOR;
+}
+
+const char *notice_advice_word(const struct row *row)
+{
+	return advices[advice_for(row)].word;
 }
 
 struct notice notice_make(const struct row *row)
 {
-	AUTO_BUF struct buf title = {.cap = NOTICE_TEXT_MAX - 1};
+	AUTO_BUF struct buf who = {.cap = NOTICE_TEXT_MAX - 1},
+			    where = {.cap = NOTICE_TEXT_MAX - 1};
 	struct notice notice = {0};
 
-	print_program(row, &title);
-	buf_puts(&title, " tried to reach ");
-	print_destination(row, &title);
-	buf_puts(&title, row->key.flags & WATCH_LOOPBACK ? " and was refused"
-							  : " directly and was refused");
-	snprintf(notice.title, sizeof(notice.title), "%s", buf_text(&title));
-	snprintf(notice.advice, sizeof(notice.advice), "%s", advice_for(row));
+	print_program(row, &who);
+	print_destination(row, &where);
+	/* Whole sentences, as languages differ in the order of their parts. */
+	if (row->key.flags & WATCH_LOOPBACK)
+		snprintf(notice.title, sizeof(notice.title),
+			 N_("%s tried to reach %s and was refused"), buf_text(&who),
+			 buf_text(&where));
+	else
+		snprintf(notice.title, sizeof(notice.title),
+			 N_("%s tried to reach %s directly and was refused"), buf_text(&who),
+			 buf_text(&where));
+	snprintf(notice.advice, sizeof(notice.advice), "%s", advices[advice_for(row)].text);
 	return notice;
 }
 
@@ -109,7 +135,8 @@ static void refill(struct notice_limit *limit, uint64_t now_ns)
 	limit->refilled_ns += more * NOTICE_REFILL_NS;
 }
 
-/* The place of this program, or the one to give it: a free one, else the one told of longest ago. */
+/* The place of this program, or the one to give it: a free one, else the one told of longest ago.
+ */
 static size_t place_of(const struct notice_limit *limit, const struct row_key *key, bool *ret_known)
 {
 	size_t best = 0;

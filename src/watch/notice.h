@@ -9,20 +9,30 @@
 
 #define NOTICE_TEXT_MAX 512
 
+enum notice_advice {
+	NOTICE_NOTHING = 0,
+	NOTICE_LOCAL_SERVICE,
+	NOTICE_USE_TOR,
+	NOTICE_NOT_BY_TOR,
+};
+
 struct notice {
-	char title[NOTICE_TEXT_MAX]; /* one sentence: who tried what */
+	char title[NOTICE_TEXT_MAX];  /* one sentence: who tried what */
 	char advice[NOTICE_TEXT_MAX]; /* what to do */
 };
 
-/* The words for @row. */
+/* The words for @row, in English. */
 struct notice notice_make(const struct row *row);
+
+/* The advice as a word for programs, in static storage; docs/notices.md has them. */
+const char *notice_advice_word(const struct row *row);
 
 /* ---- how often ---- */
 
-#define NOTICE_PROGRAMS_MAX 64	 /* of which it is known when they were last told of */
-#define NOTICE_AGAIN_NS	    (300ull * 1000000000) /* of one program and user */
-#define NOTICE_BURST	    5	 /* at once, of all programs together */
-#define NOTICE_REFILL_NS    (20ull * 1000000000) /* one more */
+#define NOTICE_PROGRAMS_MAX 64 /* of which it is known when they were last told of */
+#define NOTICE_AGAIN_NS     (300ull * 1000000000) /* of one program and user */
+#define NOTICE_BURST        5                     /* at once, of all programs together */
+#define NOTICE_REFILL_NS    (20ull * 1000000000)  /* one more */
 
 struct notice_limit {
 	struct {

@@ -109,7 +109,7 @@ static void as_json(void **state)
 	    "\"loopback\":false,\"ethertype\":2048,\"owner-uid\":1000,\"protocol\":\"tcp\","
 	    "\"destination\":\"93.184.216.34\",\"port\":443,\"network-namespace\":4026531840,"
 	    "\"own-namespace\":true,\"grant\":\"missing\",\"reason\":\"nothing grants this\","
-	    "\"line\":\"allow amnesia to 93.184.216.34 over tcp 443\",\"attempts\":1,\"repeats\":0,"
+	    "\"line\":\"allow amnesia to 93.184.216.34 over tcp 443\",\"advice\":\"use-tor\",\"attempts\":1,\"repeats\":0,"
 	    "\"number\":1,\"first-ms-ago\":4999,\"last-ms-ago\":4999}");
 }
 
