@@ -193,7 +193,30 @@ int sandbox_opened_only(void)
 /* BPF_OBJ_GET_INFO_BY_FD */
 #define BPF_ASK 15u
 
-int sandbox_serving(void)
+/* Files may be made and replaced in the folder that is open as @folder. What is named by a path from
+ * the root cannot be told from the rest here: that is left to who may write where. */
+static int allow_reporting(scmp_filter_ctx filter, int folder)
+{
+	const struct scmp_arg_cmp in = SCMP_A0_32(SCMP_CMP_EQ, (uint32_t)folder);
+	const struct scmp_arg_cmp to = SCMP_A2_32(SCMP_CMP_EQ, (uint32_t)folder);
+	const struct scmp_arg_cmp new =
+		SCMP_A2(SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_EXCL | O_NOFOLLOW,
+			O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW);
+	int r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(openat), 2, in, new);
+
+	if (r == 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(renameat), 2, in, to);
+	if (r == 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(renameat2), 2, in, to);
+	if (r == 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(unlinkat), 1, in);
+	if (r == 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fchmod), 0);
+	return r;
+}
+
+/* @folder: -EBADF for none. */
+int sandbox_reporting(int folder)
 {
 	static const int calls[] = {
 		SCMP_SYS(read),		 SCMP_SYS(readv),	  SCMP_SYS(write),
@@ -236,5 +259,12 @@ int sandbox_serving(void)
 	if (r == 0)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
 				     SCMP_A1(SCMP_CMP_EQ, TERMIOS2_GET));
+	if (r == 0 && folder >= 0)
+		r = allow_reporting(filter, folder);
 	return r < 0 ? r : seccomp_load(filter);
+}
+
+int sandbox_serving(void)
+{
+	return sandbox_reporting(-EBADF);
 }

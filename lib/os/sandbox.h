@@ -46,3 +46,7 @@ MUST_CHECK int sandbox_opened_only(void);
  * new privileges. Returns 0 or -errno.
  */
 MUST_CHECK int sandbox_serving(void);
+
+/* The same; and new files may be made in the open folder @folder, take the place of others there, and
+ * go. With -EBADF the same alone. */
+MUST_CHECK int sandbox_reporting(int folder);

@@ -361,6 +361,57 @@ static void test_serving_bites(void **state)
 	close(opened[1]);
 }
 
+static int reported = -EBADF;
+
+static int reporting(void)
+{
+	return sandbox_reporting(reported);
+}
+
+/* As a status is replaced. */
+static int replace_there(void)
+{
+	AUTO_CLOSE int fd = openat(reported, "new", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+
+	return fd < 0 || fchmod(fd, 0644) < 0 || write(fd, "x", 1) != 1 ||
+	       renameat(reported, "new", reported, "status") < 0 ||
+	       unlinkat(reported, "status", 0) < 0;
+}
+
+static int replace_elsewhere(void)
+{
+	return renameat(AT_FDCWD, "new", reported, "status") == 0;
+}
+
+static int write_what_is_there(void)
+{
+	return openat(reported, "status", O_WRONLY) < 0;
+}
+
+static void test_reporting_bites(void **state)
+{
+	static int (*const forbidden[])(void) = {
+		write_a_file, make_a_file, replace_elsewhere, write_what_is_there, open_unix,
+	};
+	char path[] = "/tmp/lethe-reporting-XXXXXX";
+	int status;
+
+	assert_non_null(mkdtemp(path));
+	reported = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(reported >= 0);
+	status = in_sandbox(reporting, replace_there);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(forbidden); i++) {
+		status = in_sandbox(reporting, forbidden[i]);
+		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+	}
+	status = in_sandbox(sandbox_serving, replace_there);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+	close(reported);
+	assert_int_equal(rmdir(path), 0);
+}
+
 /* In the child of the next test: two are kept, one below and one above the 32nd, and no other. */
 static int keeps_two(void)
 {
@@ -428,6 +479,7 @@ int main(void)
 		cmocka_unit_test(test_capability_is_all_that_is_left),
 		cmocka_unit_test(test_some_capabilities_are_left),
 		cmocka_unit_test(test_serving_bites),
+		cmocka_unit_test(test_reporting_bites),
 		cmocka_unit_test(test_udp_sockets_are_listed),
 	};
 

@@ -19,6 +19,7 @@ struct lethe_options {
 	const char *boot;    /* never NULL */
 	const char *proved;  /* never NULL */
 	const char *guard;   /* never NULL */
+	const char *watch;   /* never NULL */
 	const char *cmdline; /* never NULL */
 	unsigned seconds;
 	bool json, plain;

@@ -14,6 +14,7 @@
 #define DEFAULT_BOOT    "/run/lethe/boot.json"
 #define DEFAULT_PROVED  "/run/lethe/proof.json"
 #define DEFAULT_GUARD   "/run/lethe/guard.json"
+#define DEFAULT_WATCH   "/run/lethe-watch/status.json"
 #define DEFAULT_CMDLINE "/proc/cmdline"
 #define DEFAULT_SECONDS 20
 #define SECONDS_MAX     3600
@@ -46,7 +47,7 @@ static void usage(void)
 	fputs(_("Usage: lethe [OPTION]... VERB\n"
 		"Say how this computer, its network filter and Tor are; turn it off.\n"
 		"\n"
-		"  status               medium, filter, proof, guard, Tor, links: well or not\n"
+		"  status               medium, filter, proof, guard, watch, Tor, links: well?\n"
 		"  leaving              what leaves this computer now, by program and way\n"
 		"  poweroff             turn the computer off (live system)\n"
 		"  restart              restart the computer (live system)\n"
@@ -59,6 +60,7 @@ static void usage(void)
 		"      --boot=FILE      what the start of the system left (/run/lethe/boot.json)\n"
 		"      --proved=FILE    what the proof left, before links (/run/lethe/proof.json)\n"
 		"      --guard=FILE     what the guard says (/run/lethe/guard.json)\n"
+		"      --watch=FILE     what the watch says (/run/lethe-watch/status.json)\n"
 		"      --cmdline=FILE   the kernel's command line (/proc/cmdline)\n"
 		"  -h, --help           this text\n"
 		"  -V, --version        print the version\n"
@@ -75,7 +77,7 @@ static int help(const struct lethe_options *options, char **words)
 	return LETHE_OK;
 }
 
-enum { CODE_WAIT = 256, CODE_DOORS, CODE_BOOT, CODE_PROVED, CODE_GUARD, CODE_CMDLINE };
+enum { CODE_WAIT = 256, CODE_DOORS, CODE_BOOT, CODE_PROVED, CODE_GUARD, CODE_WATCH, CODE_CMDLINE };
 
 static int parse_seconds(const char *text, unsigned *ret_seconds)
 {
@@ -110,6 +112,9 @@ static int take_option(int option, struct lethe_options *options)
 	case CODE_GUARD:
 		options->guard = optarg;
 		return LETHE_OK;
+	case CODE_WATCH:
+		options->watch = optarg;
+		return LETHE_OK;
 	case CODE_PROVED:
 		options->proved = optarg;
 		return LETHE_OK;
@@ -133,6 +138,7 @@ static int parse_options(int argc, char **argv, struct lethe_options *options)
 	    {"boot", required_argument, NULL, CODE_BOOT},
 	    {"proved", required_argument, NULL, CODE_PROVED},
 	    {"guard", required_argument, NULL, CODE_GUARD},
+	    {"watch", required_argument, NULL, CODE_WATCH},
 	    {"cmdline", required_argument, NULL, CODE_CMDLINE},
 	    {"help", no_argument, NULL, 'h'},
 	    {"version", no_argument, NULL, 'V'},
@@ -170,6 +176,7 @@ int main(int argc, char **argv)
 	struct lethe_options options = {.boot = DEFAULT_BOOT,
 					.proved = DEFAULT_PROVED,
 					.guard = DEFAULT_GUARD,
+					.watch = DEFAULT_WATCH,
 					.cmdline = DEFAULT_CMDLINE,
 					.seconds = DEFAULT_SECONDS};
 	int words, r;

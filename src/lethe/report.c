@@ -81,6 +81,7 @@ int report_make(const struct facts *facts, struct report *ret_report)
 	    [PART_FILTER] = judge_filter,
 	    [PART_PROOF] = judge_proof,
 	    [PART_GUARD] = judge_guard,
+	    [PART_WATCH] = judge_watch,
 	    [PART_TOR] = judge_tor,
 	    [PART_LINKS] = judge_links,
 	};

@@ -18,7 +18,7 @@ enum level {
 	LEVEL_APART, /* this system has no such thing */
 };
 
-enum part_name { PART_MEDIUM, PART_FILTER, PART_PROOF, PART_GUARD, PART_TOR, PART_LINKS, PART_COUNT };
+enum part_name { PART_MEDIUM, PART_FILTER, PART_PROOF, PART_GUARD, PART_WATCH, PART_TOR, PART_LINKS, PART_COUNT };
 
 enum laboratory { LABORATORY_UNKNOWN, LABORATORY_USED, LABORATORY_NONE };
 
@@ -28,6 +28,8 @@ struct facts {
 	struct answer wall, proof, tor, medium, boot;
 	struct answer proved; /* what the proof at the start of the network left, if anything */
 	struct answer guard; /* what lethe-guard says of itself */
+	struct answer watch; /* what lethe-watchd says of itself */
+	bool watch_lives;    /* as the next */
 	bool guard_lives;    /* there is a process of its name and number; true where nobody can tell */
 	struct links links;
 };
@@ -62,6 +64,7 @@ void judge_medium(const struct facts *facts, struct part *part);
 void judge_filter(const struct facts *facts, struct part *part);
 void judge_proof(const struct facts *facts, struct part *part);
 void judge_guard(const struct facts *facts, struct part *part);
+void judge_watch(const struct facts *facts, struct part *part);
 void judge_tor(const struct facts *facts, struct part *part);
 void judge_links(const struct facts *facts, struct part *part);
 

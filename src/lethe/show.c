@@ -24,6 +24,7 @@ static const char *const part_keys[PART_COUNT] = {
     [PART_FILTER] = "filter",
     [PART_PROOF] = "proof",
     [PART_GUARD] = "guard",
+    [PART_WATCH] = "watch",
     [PART_TOR] = "tor",
     [PART_LINKS] = "links",
 };
@@ -56,6 +57,8 @@ static const char *part_title(enum part_name name)
 		return _("Proof");
 	case PART_GUARD:
 		return _("Guard");
+	case PART_WATCH:
+		return _("Watch");
 	case PART_TOR:
 		return _("Tor");
 	case PART_LINKS:
@@ -165,6 +168,7 @@ static json_t *source_json(const struct facts *facts, enum part_name name)
 	    [PART_FILTER] = &facts->wall,
 	    [PART_PROOF] = &facts->proof,
 	    [PART_GUARD] = &facts->guard,
+	    [PART_WATCH] = &facts->watch,
 	    [PART_TOR] = &facts->tor,
 	};
 

@@ -42,24 +42,25 @@ static bool started_from_medium(const char *path)
 
 /* The file outlives who wrote it. What follows "pid" is looked for without reading the rest, which is
  * left to a process that can open nothing; a number that is none is that of nobody. */
-static bool guard_lives(const char *text)
+static bool lives(const char *text, const char *name)
 {
 	/* No process has a number of more digits: such a path is cut, and there is none. */
 	static const char key[] = "\"pid\":";
 	AUTO_BUF struct buf comm = {.cap = 64};
-	const char *at = strstr(text, key);
+	const char *at = strstr(text, key), *inner = text[0] ? strchr(text + 1, '{') : NULL;
 	char path[64];
 	int r;
 
-	if (!at)
-		return true; /* not a status at all: told as such */
+	/* Not a status at all: told as such. Of what stands deeper, the number is another's. */
+	if (!at || (inner && at > inner))
+		return true;
 	at += strlen(key);
 	snprintf(path, sizeof(path), "/proc/%.*s/comm", (int)strspn(at, DIGITS), at);
 	r = read_file(path, &comm);
 	if (r == -ENOENT)
 		return false;
 	/* Where processes of others cannot be seen, nobody can tell. */
-	return r < 0 || strcmp(buf_text(&comm), "lethe-guard\n") == 0;
+	return r < 0 || strcmp(buf_text(&comm), name) == 0;
 }
 
 static int write_out(const struct buf *out)
@@ -118,6 +119,7 @@ static void facts_done(struct facts *facts)
 	answer_done(&facts->medium);
 	answer_done(&facts->boot);
 	answer_done(&facts->guard);
+	answer_done(&facts->watch);
 }
 
 static struct answer parse_door(const struct door *door)
@@ -131,8 +133,8 @@ int lethe_status(const struct lethe_options *options, char **words)
 	CLEANUP(doors_close) struct doors doors = {0};
 	CLEANUP(facts_done) struct facts facts = {0};
 	AUTO_BUF struct buf boot = {.cap = BOOT_MAX}, proved = {.cap = BOOT_MAX},
-			    guard = {.cap = BOOT_MAX};
-	int boot_error, proved_error, guard_error, r;
+			    guard = {.cap = BOOT_MAX}, watch = {.cap = BOOT_MAX};
+	int boot_error, proved_error, guard_error, watch_error, r;
 
 	doors_open(options->doors ? options->doors : DEFAULT_DOORS, &doors);
 	links_read(&facts.links);
@@ -140,7 +142,9 @@ int lethe_status(const struct lethe_options *options, char **words)
 	boot_error = read_file(options->boot, &boot);
 	proved_error = read_file(options->proved, &proved);
 	guard_error = read_file(options->guard, &guard);
-	facts.guard_lives = guard_lives(buf_text(&guard));
+	watch_error = read_file(options->watch, &watch);
+	facts.guard_lives = lives(buf_text(&guard), "lethe-guard\n");
+	facts.watch_lives = lives(buf_text(&watch), "lethe-watchd\n");
 	r = lethe_lock_in();
 	if (r != LETHE_OK)
 		return r;
@@ -152,5 +156,6 @@ int lethe_status(const struct lethe_options *options, char **words)
 	facts.boot = answer_parse(boot_error, buf_text(&boot), boot.len);
 	facts.proved = answer_parse(proved_error, buf_text(&proved), proved.len);
 	facts.guard = answer_parse(guard_error, buf_text(&guard), guard.len);
+	facts.watch = answer_parse(watch_error, buf_text(&watch), watch.len);
 	return show(options, &facts);
 }

@@ -36,6 +36,7 @@ void facts_done(struct facts *facts)
 	answer_done(&facts->medium);
 	answer_done(&facts->boot);
 	answer_done(&facts->guard);
+	answer_done(&facts->watch);
 }
 
 struct facts facts_of(const struct inputs *inputs)
@@ -50,6 +51,8 @@ struct facts facts_of(const struct inputs *inputs)
 	    .boot = answer_of(inputs->boot, inputs->installed ? GONE : BOOT),
 	    .guard = answer_of(inputs->guard, GUARD_GOOD),
 	    .guard_lives = !inputs->guard_died,
+	    .watch = answer_of(inputs->watch, WATCH_GOOD),
+	    .watch_lives = !inputs->watch_died,
 	    .links = inputs->links ? *inputs->links : links_linked,
 	};
 }

@@ -24,6 +24,15 @@
 	"{\"version\":1,\"state\":\"" state "\",\"pid\":1,\"owned\":" owned                      \
 	",\"shut\":\"why\",\"last\":" last "}"
 #define GUARD_GOOD GUARD("holding", "true", "null")
+#define WATCH(mode, lost, tampering)                                                              \
+	"{\"version\":1,\"pid\":1,\"mode\":\"" mode "\",\"why\":\"no BTF\",\"lost\":" lost        \
+	",\"tampering\":{" tampering "}}"
+#define UNTAMPERED "\"watched\":true,\"why\":\"\",\"count\":0,\"latest\":[]"
+#define TAMPERED(count, uid)                                                                      \
+	"\"watched\":true,\"why\":\"\",\"count\":" count ",\"latest\":[{\"time\":1795773980,"     \
+	"\"times\":1,\"pid\":7,\"uid\":" uid ",\"comm\":\"nft\",\"exe\":\"/usr/sbin/nft\","       \
+	"\"unit\":\"\",\"what\":\"flush of all tables\"}]"
+#define WATCH_GOOD WATCH("kernel", "0", UNTAMPERED)
 #define WALL_GOOD WALL("enforced", "")
 #define TOR(progress, circuit, rest)                                                               \
 	"{\"running\":true,\"version\":\"0.4.8.16\",\"network\":\"enabled\",\"dormant\":false,"    \
@@ -37,9 +46,9 @@
 
 /* Each is JSON, one of the words above, or NULL: as when all is well. */
 struct inputs {
-	const char *wall, *proof, *proved, *tor, *medium, *boot, *guard;
+	const char *wall, *proof, *proved, *tor, *medium, *boot, *guard, *watch;
 	const struct links *links;
-	bool guard_died;
+	bool guard_died, watch_died;
 	bool installed; /* the kernel was not started from a medium */
 };
 

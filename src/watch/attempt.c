@@ -3,67 +3,13 @@
 
 #include <string.h>
 
-#include <linux/if_ether.h>
-
-#define PARTS_MAX 64
-
-/* What a program may name itself must not steer a terminal or pretend to be other text. */
-static void make_printable(char *text, size_t size)
-{
-	text[size - 1] = '\0';
-	for (char *c = text; *c; c++)
-		if (*c < 0x20 || *c > 0x7e)
-			*c = '?';
-}
-
-static void clean_identity(struct watch_identity *identity)
-{
-	make_printable(identity->comm, sizeof(identity->comm));
-	make_printable(identity->name, sizeof(identity->name));
-}
-
-/* Components, the last first, become a path. Returns 0 or -EBADMSG. */
-static int join(const char *text, size_t size, bool cut, char *path, size_t room)
-{
-	const char *parts[PARTS_MAX] = {0};
-	size_t count = 0, used = 0;
-
-	for (size_t at = 0; at < size; at += strlen(text + at) + 1) {
-		if (count == PARTS_MAX || !memchr(text + at, '\0', size - at))
-			return -EBADMSG;
-		parts[count++] = text + at;
-	}
-	if (cut)
-		used = (size_t)snprintf(path, room, "...");
-	while (count-- > 0) {
-		size_t length = strlen(parts[count]);
-
-		if (length + 2 > room - used)
-			return -EBADMSG;
-		path[used++] = '/';
-		memcpy(path + used, parts[count], length + 1);
-		used += length;
-	}
-	path[used] = '\0';
-	if (used > 0)
-		make_printable(path, used + 1);
-	return 0;
-}
-
 static int read_texts(const struct watch_record *record, struct attempt *attempt)
 {
-	int r = join(record->text, record->path_size, record->flags & WATCH_PATH_CUT, attempt->path,
-		     sizeof(attempt->path));
+	int r = text_read(record->text, record->path_size, record->group_size, record->flags,
+			  attempt->path, attempt->group);
 
-	if (r < 0)
-		return r;
-	r = join(record->text + record->path_size, record->group_size,
-		 record->flags & WATCH_UNIT_CUT, attempt->group, sizeof(attempt->group));
 	if (r == 0 && record->kind == WATCH_TASK && !attempt->group[0])
 		memcpy(attempt->group, "/", 2);
-	/* Nothing was read at all: that is no path that was cut. */
-	if (record->path_size == 0)
-		attempt->path[0] = '\0';
 	return r;
 }
 
@@ -98,8 +44,8 @@ int attempt_read(const void *data, size_t len, struct attempt *ret_attempt)
 	memcpy(attempt.destination.bytes, record.destination, sizeof(record.destination));
 	attempt.sender = record.sender;
 	attempt.creator = record.creator;
-	clean_identity(&attempt.sender);
-	clean_identity(&attempt.creator);
+	text_clean_identity(&attempt.sender);
+	text_clean_identity(&attempt.creator);
 	r = read_texts(&record, &attempt);
 	if (r < 0)
 		return r;

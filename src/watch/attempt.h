@@ -10,8 +10,9 @@
 #include <packet/packet.h>
 
 #include "record.h"
+#include "text.h"
 
-#define ATTEMPT_TEXT_MAX (WATCH_TEXT_MAX + 8)
+#define ATTEMPT_TEXT_MAX TEXT_MAX
 
 struct attempt {
 	uint64_t number, time_ns;

@@ -16,10 +16,9 @@
 
 #include "kernel.h"
 #include "record.h"
+#include "who.h"
 
 #define RING_BYTES	(4u << 20)
-#define PATH_PARTS_MAX	24
-#define GROUP_PARTS_MAX 10
 #define KERNEL_THREAD	0x00200000 /* PF_KTHREAD */
 #define FAMILY_PACKET 17 /* AF_PACKET */
 #define DEVICE_LO     1	 /* lo is the first device of every network namespace */
@@ -87,109 +86,6 @@ static __always_inline bool is_interrupted(void)
 	__u32 zero = 0, *flag = bpf_map_lookup_elem(&serving, &zero);
 
 	return !flag || *flag;
-}
-
-static __always_inline void identify(struct task_struct *task, struct watch_identity *identity)
-{
-	__u64 ids = bpf_get_current_pid_tgid();
-	struct file *exe = BPF_CORE_READ(task, mm, exe_file);
-
-	identity->pid = ids >> 32;
-	identity->tid = (__u32)ids;
-	identity->uid = (__u32)bpf_get_current_uid_gid();
-	identity->group = bpf_get_current_cgroup_id();
-	bpf_get_current_comm(identity->comm, sizeof(identity->comm));
-	if (!exe)
-		return;
-	identity->exe_inode = BPF_CORE_READ(exe, f_inode, i_ino);
-	identity->exe_device = BPF_CORE_READ(exe, f_inode, i_sb, s_dev);
-	bpf_probe_read_kernel_str(identity->name, sizeof(identity->name),
-				  BPF_CORE_READ(exe, f_path.dentry, d_name.name));
-}
-
-/* Put one component behind the @used bytes of the text. Returns the bytes used now, or 0 if there
- * was no room for all of it. */
-static __always_inline __u32 add_part(struct watch_record *record, __u32 used, const void *name)
-{
-	long size;
-
-	if (used > WATCH_TEXT_MAX - WATCH_PART_MAX)
-		return 0;
-	size = bpf_probe_read_kernel_str(record->text + used, WATCH_PART_MAX, name);
-	return size <= 0 || size == WATCH_PART_MAX ? 0 : used + (__u32)size;
-}
-
-/* The path of the executable, up to the root of its mount namespace, past every mount between. */
-static __always_inline void add_path(struct task_struct *task, struct watch_record *record)
-{
-	struct file *exe = BPF_CORE_READ(task, mm, exe_file);
-	struct dentry *at, *parent;
-	struct vfsmount *of;
-	struct mount *mount, *below;
-	__u32 used = 0, more;
-	int i;
-
-	if (!exe)
-		return;
-	at = BPF_CORE_READ(exe, f_path.dentry);
-	of = BPF_CORE_READ(exe, f_path.mnt);
-	mount = (void *)of - bpf_core_field_offset(struct mount, mnt);
-	if (!BPF_CORE_READ(at, d_hash.pprev))
-		record->flags |= WATCH_DELETED;
-	for (i = 0; i < PATH_PARTS_MAX; i++) {
-		parent = BPF_CORE_READ(at, d_parent);
-		if (at == BPF_CORE_READ(mount, mnt.mnt_root) || at == parent) {
-			below = BPF_CORE_READ(mount, mnt_parent);
-			/* The root; or a file of no file system that is mounted anywhere (memfd). */
-			if (below == mount) {
-				if (used == 0)
-					more = add_part(record, 0, BPF_CORE_READ(at, d_name.name));
-				else
-					more = used;
-				record->path_size = (__u16)more;
-				return;
-			}
-			at = BPF_CORE_READ(mount, mnt_mountpoint);
-			mount = below;
-			continue;
-		}
-		more = add_part(record, used, BPF_CORE_READ(at, d_name.name));
-		if (more == 0)
-			break;
-		used = more;
-		at = parent;
-	}
-	record->path_size = (__u16)used;
-	record->flags |= WATCH_PATH_CUT;
-}
-
-static __always_inline struct kernfs_node *group_parent(struct kernfs_node *node)
-{
-	if (bpf_core_field_exists(node->__parent))
-		return BPF_CORE_READ(node, __parent);
-	return BPF_CORE_READ((struct kernfs_node___before *)node, parent);
-}
-
-static __always_inline void add_group(struct task_struct *task, struct watch_record *record)
-{
-	struct kernfs_node *node = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn), *parent;
-	__u32 start = record->path_size, used = start, more;
-	int i;
-
-	for (i = 0; i < GROUP_PARTS_MAX && node; i++) {
-		parent = group_parent(node);
-		if (!parent) {
-			record->group_size = (__u16)(used - start);
-			return;
-		}
-		more = add_part(record, used, BPF_CORE_READ(node, name));
-		if (more == 0)
-			break;
-		used = more;
-		node = parent;
-	}
-	record->group_size = (__u16)(used - start);
-	record->flags |= WATCH_UNIT_CUT;
 }
 
 static __always_inline void read_transport(struct watch_record *record, const unsigned char *at)
@@ -289,6 +185,7 @@ static __always_inline void attribute(struct sock *sk, bool interrupted,
 				      struct watch_record *record)
 {
 	struct task_struct *task = (void *)bpf_get_current_task_btf();
+	struct who_texts texts = {.text = record->text};
 	struct note *note = NULL;
 
 	if (sk)
@@ -304,8 +201,11 @@ static __always_inline void attribute(struct sock *sk, bool interrupted,
 		record->mntns = BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
 		if (note)
 			note->sender = record->sender;
-		add_path(task, record);
-		add_group(task, record);
+		add_path(task, &texts);
+		add_group(task, &texts);
+		record->flags |= texts.flags;
+		record->path_size = texts.path_size;
+		record->group_size = texts.group_size;
 	} else if (note && note->sender.pid) {
 		record->kind = WATCH_SOCKET;
 		record->sender = note->sender;

@@ -16,17 +16,20 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 
 #include <base/num.h>
 #include <os/sandbox.h>
 
 #include "bus.h"
 #include "fallback.h"
+#include "tell.h"
 
 #define DEFAULT_POLICY "/etc/lethe/policy.conf"
 #define DEFAULT_PASSWD "/etc/passwd"
 #define DEFAULT_ROWS   2048
 #define RECORDS_AT_ONCE 4096
+#define KEEPERS	       {LETHE_SBINDIR "/lethe-guard", LETHE_SBINDIR "/lethe-wall"}
 #define CHANGED_NS     (250ull * 1000000) /* between two of these signals, at least */
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
@@ -34,7 +37,8 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 struct daemon {
 	struct watch watch;
 	struct bus *bus;
-	const char *address;
+	struct tell tell;
+	const char *address, *folder;
 	int signals;
 	bool by_user; /* do not try the kernel's own way */
 	bool ended;
@@ -60,6 +64,9 @@ static void usage(void)
 	      "      --passwd=FILE    where its users are looked up (" DEFAULT_PASSWD ")\n"
 	      "      --by-user        load nothing into the kernel: know refusals by user only\n"
 	      "      --rows=N         remember so many, the latest (2048)\n"
+	      "      --status=FOLDER  say here how it is (" TELL_FOLDER ")\n"
+	      "      --keeper=FILE    this program may change the filter and is not told of;\n"
+	      "                       may be repeated (lethe-guard and lethe-wall)\n"
 	      "  -h, --help           this text\n"
 	      "  -V, --version        print the version\n"
 	      "\n"
@@ -74,10 +81,12 @@ static int parse_options(int argc, char **argv, struct daemon *daemon)
 	    {"bus", required_argument, NULL, 'b'},    {"policy", required_argument, NULL, 'p'},
 	    {"by-user", no_argument, NULL, 'u'},
 	    {"passwd", required_argument, NULL, 'w'}, {"rows", required_argument, NULL, 'r'},
+	    {"status", required_argument, NULL, 's'}, {"keeper", required_argument, NULL, 'k'},
 	    {"help", no_argument, NULL, 'h'},	      {"version", no_argument, NULL, 'V'},
 	    {0},
 	};
 	uint64_t rows;
+	size_t keepers = 0;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "hV", longs, NULL)) != -1) {
@@ -100,6 +109,17 @@ static int parse_options(int argc, char **argv, struct daemon *daemon)
 				return EXIT_USAGE;
 			}
 			daemon->watch.rows_max = rows;
+			break;
+		case 's':
+			daemon->folder = optarg;
+			break;
+		case 'k':
+			if (keepers == ARRAY_SIZE(daemon->watch.keepers) - 1) {
+				complain(0, "--keeper: there are too many");
+				return EXIT_USAGE;
+			}
+			daemon->watch.keepers[keepers++] = optarg;
+			daemon->watch.keepers[keepers] = NULL;
 			break;
 		case 'h':
 			usage();
@@ -129,7 +149,9 @@ static void take_attempt(const struct attempt *attempt, void *data)
 	bool new;
 
 	row = table_add(watch->table, attempt, &new);
+	watch->unnamed += attempt->kind == WATCH_UNKNOWN || attempt->kind == WATCH_USER;
 	daemon->changed = true;
+	daemon->tell.due = true;
 	if (new && daemon->error == 0 &&
 	    notice_allow(&watch->limit, row, attempt->time_ns, &held_back)) {
 		struct notice notice = notice_make(row);
@@ -147,6 +169,39 @@ static void take_record(const void *record, size_t len, void *data)
 		daemon->watch.unreadable++;
 	else
 		take_attempt(&attempt, daemon);
+}
+
+/* By its path, and by the number of the file that is there now: a program that only has the name in
+ * a mount namespace of its own is none. */
+static bool is_keeper(const struct watch *watch, const struct tamper *tamper)
+{
+	struct stat file;
+
+	for (size_t i = 0; i < ARRAY_SIZE(watch->keepers) && watch->keepers[i]; i++)
+		if (strcmp(tamper->exe, watch->keepers[i]) == 0)
+			return stat(watch->keepers[i], &file) == 0 &&
+			       file.st_ino == tamper->exe_inode;
+	return false;
+}
+
+static void take_tamper(const void *record, size_t len, void *data)
+{
+	struct daemon *daemon = data;
+	struct watch *watch = &daemon->watch;
+	struct tamper tamper;
+
+	if (tamper_read(record, len, &tamper) < 0) {
+		watch->unreadable++;
+		daemon->tell.due = true;
+		return;
+	}
+	if (tamper.netns != watch->own_netns || is_keeper(watch, &tamper))
+		return;
+	if (tamper.concern == WATCH_OTHERS)
+		watch->others++;
+	else
+		tampers_add(&watch->tampers, &tamper);
+	daemon->tell.due = true;
 }
 
 static int take_signal(struct daemon *daemon)
@@ -183,9 +238,10 @@ static int say_changed(struct daemon *daemon, int *timeout_ms)
 
 static int turn(struct daemon *daemon)
 {
-	struct pollfd wait[3] = {
+	struct pollfd wait[4] = {
 	    [1] = {.fd = daemon->signals, .events = POLLIN},
 	    [2] = {.fd = fallback_descriptor(&daemon->watch), .events = POLLIN},
+	    [3] = {.fd = -EBADF, .events = POLLIN},
 	};
 	int timeout = -1, r = bus_answer(daemon->bus);
 
@@ -198,8 +254,11 @@ static int turn(struct daemon *daemon)
 		r = bus_prepare(daemon->bus, &wait[0], &(int){0});
 	if (r < 0)
 		return r;
+	tell_status(&daemon->watch, &daemon->tell, &timeout);
 	if (daemon->watch.probe)
 		wait[2].fd = probe_descriptor(daemon->watch.probe);
+	if (daemon->watch.tampering)
+		wait[3].fd = tampering_descriptor(daemon->watch.tampering);
 	if (poll(wait, ARRAY_SIZE(wait), timeout) < 0)
 		return errno == EINTR ? 0 : neg_errno();
 	if (wait[1].revents)
@@ -208,6 +267,8 @@ static int turn(struct daemon *daemon)
 		r = probe_read(daemon->watch.probe, RECORDS_AT_ONCE, take_record, daemon);
 	if (r == 0)
 		r = fallback_read(&daemon->watch, RECORDS_AT_ONCE, take_attempt, daemon);
+	if (r == 0 && daemon->watch.tampering)
+		r = tampering_read(daemon->watch.tampering, take_tamper, daemon);
 	return r < 0 ? r : daemon->error;
 }
 
@@ -253,6 +314,19 @@ static void open_probe(struct watch *watch, bool by_user)
 				"packets are not seen at all.\n", strerror(-r));
 }
 
+/* Neither does this hold anything up. */
+static void open_tampering(struct watch *watch)
+{
+	int r = tampering_open(&watch->tampering, &watch->tampering_error);
+
+	if (r == 0) {
+		watch->tampering_error = "";
+		return;
+	}
+	fprintf(stderr, "lethe-watchd: cannot %s: %s. Nobody sees who would change the filter.\n",
+		watch->tampering_error, strerror(-r));
+}
+
 static int open_all(struct daemon *daemon)
 {
 	struct watch *watch = &daemon->watch;
@@ -268,17 +342,22 @@ static int open_all(struct daemon *daemon)
 		complain(r, "cannot start");
 		return r;
 	}
+	watch->since = time(NULL);
 	watch_read_policy(watch);
 	open_probe(watch, daemon->by_user);
+	open_tampering(watch);
+	r = tell_open(daemon->folder, &daemon->tell);
+	if (r < 0)
+		complain(r, "cannot say in its folder how it is");
 	r = bus_open(watch, daemon->address, &daemon->bus);
 	if (r < 0)
 		complain(r, "cannot offer " WATCH_BUS_NAME " on the bus");
 	return r;
 }
 
-/* From here on: no right, no new file for writing, no new connection, and no core that holds where
- * somebody wanted to go. */
-static int lock_in(void)
+/* From here on: no right, no new file for writing but in the folder of the status, no new connection,
+ * and no core that holds where somebody wanted to go. */
+static int lock_in(const struct daemon *daemon)
 {
 	const struct rlimit none = {0};
 	int r;
@@ -286,7 +365,7 @@ static int lock_in(void)
 	if (prctl(PR_SET_DUMPABLE, 0) < 0 || setrlimit(RLIMIT_CORE, &none) < 0)
 		return neg_errno();
 	r = sandbox_keep_no_capability();
-	return r < 0 ? r : sandbox_serving();
+	return r < 0 ? r : sandbox_reporting(daemon->tell.folder);
 }
 
 /* systemd is told by a datagram when all is open (sd_notify(3)); where nobody waits, nothing is. */
@@ -317,7 +396,7 @@ static int serve(struct daemon *daemon)
 	if (r < 0)
 		return EXIT_FAILED;
 	say_ready();
-	r = lock_in();
+	r = lock_in(daemon);
 	if (r < 0) {
 		complain(r, "cannot give up its rights");
 		return EXIT_FAILED;
@@ -334,7 +413,10 @@ int main(int argc, char **argv)
 	struct daemon daemon = {
 	    .watch = {.rows_max = DEFAULT_ROWS,
 		      .policy_path = DEFAULT_POLICY,
-		      .policy_options = {.passwd = DEFAULT_PASSWD}},
+		      .policy_options = {.passwd = DEFAULT_PASSWD},
+		      .keepers = KEEPERS},
+	    .folder = TELL_FOLDER,
+	    .tell = {.folder = -EBADF},
 	    .signals = -EBADF,
 	};
 	int r = parse_options(argc, argv, &daemon);
@@ -342,11 +424,13 @@ int main(int argc, char **argv)
 	if (r >= 0)
 		return r;
 	r = serve(&daemon);
+	tell_end(&daemon.watch, &daemon.tell);
 	bus_free(daemon.bus);
 	closep(&daemon.signals);
 	table_free(daemon.watch.table);
 	policy_free(daemon.watch.policy);
 	probe_free(daemon.watch.probe);
 	fallback_close(&daemon.watch);
+	tampering_free(daemon.watch.tampering);
 	return r;
 }

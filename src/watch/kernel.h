@@ -133,7 +133,12 @@ struct socket {
 
 struct sock {
 	struct sock_common __sk_common;
+	__u16 sk_protocol;
 	struct socket *sk_socket;
+};
+
+struct netlink_sock {
+	__u32 portid;
 };
 
 struct sk_buff {
@@ -143,6 +148,7 @@ struct sk_buff {
 	int skb_iif;
 	__be16 protocol;
 	__u16 transport_header, network_header, mac_header;
+	__u32 tail; /* from the head, on computers of 64 bits */
 	unsigned char *head;
 };
 

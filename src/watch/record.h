@@ -12,6 +12,7 @@
 #define WATCH_NAME_MAX 32  /* of the executable's own name, with its NUL; longer ones are cut */
 #define WATCH_PART_MAX 128 /* of one component of a path, with its NUL; a longer one is cut */
 #define WATCH_TEXT_MAX 1024 /* of all components */
+#define WATCH_MESSAGE_MAX 256 /* of one message to nf_tables; a longer one is cut */
 
 /* Who sent the packet, and how that is known. */
 enum watch_kind {
@@ -67,9 +68,35 @@ struct watch_record {
 	char text[WATCH_TEXT_MAX];
 };
 
+/* What a batch of messages to nf_tables wants of all, as far as the kernel's side looks. */
+enum watch_concern {
+	WATCH_NOTHING = 0, /* it changes nothing */
+	WATCH_OTHERS,	   /* tables of others */
+	WATCH_OURS,	   /* a table of ours; or one that is not named, or not all was looked at */
+	WATCH_ALL,	   /* all tables, or all of a family */
+};
+
+/* Somebody has asked the kernel to change packet filters. Whether the kernel did is not told. */
+struct watch_tamper {
+	__u64 time_ns; /* CLOCK_MONOTONIC */
+	__u32 concern; /* enum watch_concern */
+	__u32 flags;   /* WATCH_PATH_CUT, WATCH_UNIT_CUT, WATCH_DELETED */
+	__u32 netns;   /* whose filters: inode number */
+	__u32 changes; /* messages that change something */
+	__u16 path_size, group_size, message_size;
+	__u16 pad;
+	struct watch_identity sender;
+	__u8 message[WATCH_MESSAGE_MAX]; /* the first of most concern, as it was sent */
+	char text[WATCH_TEXT_MAX]; /* as in struct watch_record */
+};
+
 /* Written by the kernel's side, each with one atomic addition; never reset while it runs. */
 struct watch_counters {
 	__u64 counted;	/* dropped packets that this host sent */
 	__u64 incoming; /* dropped packets that came from elsewhere, or back over lo: not attributed */
 	__u64 lost;	/* of those counted, records for which there was no room */
+};
+
+struct watch_tamper_counters {
+	__u64 lost; /* records for which there was no room */
 };

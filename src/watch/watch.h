@@ -9,10 +9,14 @@
 #include "probe.h"
 #include "stamp.h"
 #include "table.h"
+#include "tamper.h"
+#include "tampering.h"
 
 #define WATCH_BUS_NAME	"org.lethe.Network1"
 #define WATCH_BUS_PATH	"/org/lethe/Network1"
 #define WATCH_INTERFACE "org.lethe.Network1"
+
+#define WATCH_KEEPERS_MAX 4
 
 struct watch {
 	struct probe *probe;	 /* NULL: this kernel cannot tell who was refused */
@@ -23,7 +27,15 @@ struct watch {
 	size_t rows_max;
 	struct notice_limit limit;
 	uint64_t unreadable; /* records that were not as they should be; never seen yet */
+	uint64_t unnamed;    /* packets of a program's of which it is not known which */
 	uint32_t own_netns;
+	int64_t since; /* seconds since 1970 */
+
+	struct tampering *tampering; /* NULL: nobody sees who would change the filter */
+	const char *tampering_error; /* why, in static storage; "" or NULL if there is one */
+	struct tampers tampers;	     /* of our tables, in our network namespace, by others */
+	uint64_t others;	     /* changes of others' tables there; by whom is not kept */
+	const char *keepers[WATCH_KEEPERS_MAX]; /* programs that may change our tables; NULL ends */
 
 	const char *policy_path;
 	struct policy_options policy_options;

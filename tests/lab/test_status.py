@@ -51,6 +51,10 @@ REFUTED = PROOF | {"answer": "refuted", "fault": "leak", "example": {
     "packet": "tcp syn a -> b", "policy": "drop", "kernel": "accepted", "kernel_rule": "rule 1"}}
 # Without the number of a process, which would have to be a guard's.
 GUARD = {"version": 1, "state": "holding", "owned": True, "shut": "", "last": None}
+WATCH = {"version": 1, "mode": "kernel", "why": "", "lost": 0,
+         "tampering": {"watched": True, "why": "", "count": 0, "latest": []}}  # fmt: skip
+TAMPER = {"time": 1795773980, "times": 1, "pid": 7, "uid": 0, "comm": "nft", "exe": "/usr/sbin/nft",
+          "unit": "", "what": "flush of all tables"}  # fmt: skip
 BOOT = {"version": 1, "root_hash": "00" * 32, "laboratory": False}
 
 @contextmanager
@@ -84,13 +88,16 @@ class Command:
         self._boot, self._cmdline = folder / "boot.json", folder / "cmdline"
         self._proved = folder / "proof.json"
         self._guard = folder / "guard.json"
+        self._watch = folder / "watch.json"
 
     def argv(self, doors: Path, *options: str, links: list[str] = LINKED,
-             boot: object = BOOT, live: bool = True, proved: object = PROOF) -> list[str]:  # fmt: skip
+             boot: object = BOOT, live: bool = True, proved: object = PROOF,
+             watch: object = WATCH) -> list[str]:  # fmt: skip
         self._cmdline.write_text("quiet lethe.roothash=00\n" if live else "quiet\n")
         self._boot.unlink(missing_ok=True)
         self._proved.write_text(json.dumps(proved), encoding="utf-8")
         self._guard.write_text(json.dumps(GUARD), encoding="utf-8")
+        self._watch.write_text(json.dumps(watch), encoding="utf-8")
         if boot is not None:
             text = boot if isinstance(boot, str) else json.dumps(boot)
             self._boot.write_text(text, encoding="utf-8")
@@ -99,7 +106,7 @@ class Command:
         return ["unshare", "--net", "--", "sh", "-c", script, "sh", "setpriv", f"--reuid={uid}",
                 f"--regid={uid}", "--clear-groups", "--", str(LETHE), f"--doors={doors}",
                 f"--boot={self._boot}", f"--proved={self._proved}",
-                f"--guard={self._guard}",
+                f"--guard={self._guard}", f"--watch={self._watch}",
                 f"--cmdline={self._cmdline}", *options,
                 "status"]  # fmt: skip
 
@@ -182,6 +189,12 @@ STATES: dict[str, tuple[dict[str, Any], dict[str, Any], int, list[str]]] = {
         {"medium": says(MEDIUM | {"mode": "ram",
                                   "medium": MEDIUM["medium"] | {"present": False}})},  # type: ignore[operator]
         {}, GOOD, ["Medium good: copied to memory", "It was taken out."]),
+    "somebody tried to change the filter": (
+        {}, {"watch": WATCH | {"tampering": WATCH["tampering"] | {"count": 1, "latest": [TAMPER]}}},  # type: ignore[operator]
+        GOOD, ["Watch good:", "TRIED TO CHANGE THE FILTER: /usr/sbin/nft (process 7, root) at "
+               "2026-11-27 10:06:20 UTC: flush of all tables; the kernel refused it."]),
+    "the watch has ended": (
+        {}, {"watch": WATCH | {"mode": "stopped"}}, BAD, ["Watch BAD: does not run"]),
     "laboratory": (
         {"medium": says(MEDIUM | {"laboratory": True})}, {"boot": BOOT | {"laboratory": True}}, GOOD,
         ["Lethe 0.1.0 LABORATORY"]),

@@ -115,8 +115,12 @@ class Watch:
     def __init__(self, bus: Bus, *words: str, binary: Path | None = None,
                  prefix: tuple[str, ...] = ()) -> None:  # fmt: skip
         self.bus = bus
+        self._folder = tempfile.TemporaryDirectory(prefix="lethe-watch-status-")
+        self.folder = Path(self._folder.name)
+        os.chmod(self.folder, 0o777)  # it may run as anybody
         argv = [*prefix, str(binary or program("lethe-watchd")), f"--bus={bus.address}",
-                f"--policy={names.DEFAULT_POLICY}", f"--passwd={names.PASSWD}", *words]  # fmt: skip
+                f"--policy={names.DEFAULT_POLICY}", f"--passwd={names.PASSWD}",
+                f"--status={self.folder}", *words]  # fmt: skip
         self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         wait_for(self._answers, SECONDS, "lethe-watchd")
 
@@ -155,11 +159,19 @@ class Watch:
         assert len(found) == 1, found
         return found[0]
 
+    def status(self) -> dict[str, Any]:
+        """What it says of itself to everybody."""
+        return json.loads((self.folder / "status.json").read_text(encoding="utf-8"))
+
+    def tampering(self) -> dict[str, Any]:
+        return self.status()["tampering"]
+
     def close(self) -> str:
         """End it; what it printed."""
         self.process.terminate()
         said = self.process.communicate(timeout=SECONDS)[0].decode()
         assert self.process.returncode == 0, said
+        self._folder.cleanup()
         return said
 
 
@@ -197,6 +209,30 @@ class Place:
                 yield process
             finally:
                 process.kill()
+
+
+GUARD = program("lethe-watch").parents[1] / "guard" / "lethe-guard"
+FOLDER = Path("/run/lethe")  # where lethe-wall looks for the guard's socket
+KEEPERS = (f"--keeper={GUARD}", f"--keeper={rules.wall()}")
+
+
+class Guarded:
+    """A place where lethe-guard owns the tables of the policy."""
+
+    def __init__(self, other: Place) -> None:
+        self.file = other.folder / "guard.json"
+        self.inside = ["nsenter", f"--net={netns.path(other.ns)}"]
+
+    def wall(self, *words: str) -> subprocess.CompletedProcess[str]:
+        argv = [*self.inside, str(rules.wall()), f"--passwd={names.PASSWD}", *words]
+        return subprocess.run(argv, capture_output=True, text=True, timeout=SECONDS, check=False)
+
+    def holds(self) -> bool:
+        """Is what the policy says in force still?"""
+        return self.wall("status", str(names.DEFAULT_POLICY)).returncode == 0
+
+    def status(self) -> dict[str, Any]:
+        return json.loads(self.file.read_text(encoding="utf-8"))
 
 
 @contextmanager
@@ -253,6 +289,26 @@ def control_group(outer: str, inner: str) -> Iterator[Path]:
             for group in reversed(made):
                 group.rmdir()
             subprocess.run(["umount", mounted], check=True)
+
+
+@contextmanager
+def guarded(other: Place) -> Iterator[Guarded]:
+    """The shipped policy in force there, and owned by lethe-guard."""
+    netns.nft(other.ns, "flush ruleset\n")
+    made = Guarded(other)
+    FOLDER.mkdir(mode=0o755, exist_ok=True)
+    assert made.wall("apply", str(names.DEFAULT_POLICY)).returncode == 0
+    argv = [*made.inside, str(GUARD), f"--status={made.file}", f"--policy={names.DEFAULT_POLICY}",
+            f"--passwd={names.PASSWD}"]  # fmt: skip
+    with open(other.folder / "guard.log", "wb") as log, \
+         subprocess.Popen(argv, stdin=subprocess.DEVNULL, stderr=log) as process:  # fmt: skip
+        try:
+            wait_for(lambda: made.file.exists() or process.poll() is not None, SECONDS, "the guard")
+            assert made.status()["owned"]
+            yield made
+            assert made.wall("open", "--yes").returncode == 0
+        finally:
+            process.terminate()
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from .guest import Guest
 from .machine import Machine
 from .spec import Spec
 
-PARTS = ("Medium", "Filter", "Proof", "Guard", "Tor", "Links")
+PARTS = ("Medium", "Filter", "Proof", "Guard", "Watch", "Tor", "Links")
 
 
 @dataclass(frozen=True)
