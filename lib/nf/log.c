@@ -133,6 +133,9 @@ int nf_log_read(struct nf_log *log, size_t most,
 		uint32_t number;
 		int r = nf_socket_receive(log->socket, false, &bytes);
 
+		/* What did not fit is a gap to the next. */
+		if (r == -ENOBUFS || r == -EMSGSIZE)
+			continue;
 		if (r < 0)
 			return r == -EAGAIN ? 0 : r;
 		while (nf_message_next(&bytes, &message) > 0) {

@@ -290,6 +290,7 @@ static enum truth read_expression(struct reader *reader, const struct ruleset_ex
 		reader->asked->opaque = "bits of fields change their places";
 		return SOMETIMES;
 	case RULESET_COUNTER:
+	case RULESET_NO_EFFECT:
 	case RULESET_REJECT:
 		break;
 	case RULESET_TPROXY:
@@ -303,7 +304,6 @@ static enum truth read_expression(struct reader *reader, const struct ruleset_ex
 	case RULESET_MASQUERADE:
 	case RULESET_NOTRACK:
 	case RULESET_LIMIT:
-	case RULESET_NO_EFFECT:
 	case RULESET_OBJECT:
 		return SOMETIMES;
 	}
