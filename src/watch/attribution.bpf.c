@@ -30,6 +30,9 @@ char copying[] SEC("license") = "GPL";
 /* What the reason is called is the same in all kernels, its number is not. Set before loading. */
 const volatile __u32 reason_filter = 0;
 
+/* Of a task's stack in the kernel, in bytes; 0 where interrupts are noted by tracepoints instead. */
+const volatile __u64 stack_size = 0;
+
 struct watch_counters counters = {};
 
 struct note {
@@ -63,8 +66,9 @@ struct {
 
 /*
  * Is this processor serving a software interrupt? Then the process that is running has nothing to do
- * with the packet. The kernel's own count tells the same at no cost, but to find it, libbpf wants
- * CAP_SYS_ADMIN on some kernels, and others hide it; so we note what the tracepoints tell.
+ * with the packet. The kernel's own count tells it, but to find that, libbpf wants CAP_SYS_ADMIN on
+ * some kernels, and others hide it. Where the stack cannot be looked at, what the tracepoints tell is
+ * noted here, at a cost for each interrupt.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -81,11 +85,36 @@ static __always_inline void set_serving(__u32 value)
 		*flag = value;
 }
 
-static __always_inline bool is_interrupted(void)
+static __always_inline bool is_serving(void)
 {
 	__u32 zero = 0, *flag = bpf_map_lookup_elem(&serving, &zero);
 
 	return !flag || *flag;
+}
+
+/*
+ * On x86, software interrupts run on a stack of their own; but for those that come after an interrupt of
+ * a process in user mode, on the process's stack, at the top of which stands then that no system call
+ * was made. What we are called with (@arguments) is on the stack in use. Where a process does more on
+ * its way back from an interrupt, that is taken for the interrupt: named is then who used the socket.
+ */
+static __always_inline bool is_off_stack(const void *arguments)
+{
+	struct task_struct *task = (void *)bpf_get_current_task_btf();
+	unsigned long base = (unsigned long)BPF_CORE_READ(task, stack), at = 0;
+	const struct pt_regs___x86 *top = (void *)bpf_task_pt_regs((void *)task);
+
+	/* Through memory, or the verifier would not take it for a number. */
+	if (bpf_probe_read_kernel(&at, sizeof(at), &arguments) < 0 || at - base >= stack_size)
+		return true;
+	return (long)BPF_CORE_READ(top, orig_ax) == -1;
+}
+
+static __always_inline bool is_interrupted(const void *arguments)
+{
+	bool interrupted = stack_size ? is_off_stack(arguments) : is_serving();
+
+	return interrupted;
 }
 
 static __always_inline void read_transport(struct watch_record *record, const unsigned char *at)
@@ -252,7 +281,7 @@ static __always_inline int record_drop(struct sk_buff *skb, bool interrupted)
 SEC("tp_btf/kfree_skb")
 int BPF_PROG(on_drop, struct sk_buff *skb, void *location, unsigned int reason)
 {
-	return reason == reason_filter ? record_drop(skb, is_interrupted()) : 0;
+	return reason == reason_filter ? record_drop(skb, is_interrupted(ctx)) : 0;
 }
 
 SEC("tp_btf/softirq_entry")

@@ -116,9 +116,14 @@ struct css_set {
 
 struct task_struct {
 	unsigned int flags;
+	void *stack;
 	struct mm_struct *mm;
 	struct nsproxy *nsproxy;
 	struct css_set *cgroups;
+};
+
+struct pt_regs___x86 {
+	unsigned long orig_ax; /* -1: not a system call */
 };
 
 struct sock_common {

@@ -5,6 +5,7 @@
 #include <linux/magic.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <sys/vfs.h>
 
 #include <bpf/bpf.h>
@@ -21,6 +22,8 @@
 #include "attribution.skel.inc"
 #pragma GCC diagnostic pop
 
+#define STACK_SIZE 16384 /* THREAD_SIZE of x86-64; of kernels that check memory it is more, and what is
+			  * above is taken for an interrupt */
 #define REASON "SKB_DROP_REASON_NETFILTER_DROP"
 
 struct reading {
@@ -104,6 +107,27 @@ static int set_reason(struct probe *probe, const char **ret_step)
 	return r;
 }
 
+/* Can an interrupt be told by the stack? With PREEMPT_RT, software interrupts have none of their own. */
+static bool stack_tells(void)
+{
+#ifdef __x86_64__
+	struct utsname kernel;
+
+	return uname(&kernel) == 0 && !strstr(kernel.version, "PREEMPT_RT");
+#else
+	return false;
+#endif
+}
+
+static void choose_way(struct attribution *program)
+{
+	if (!stack_tells())
+		return;
+	program->rodata->stack_size = STACK_SIZE;
+	bpf_program__set_autoload(program->progs.on_interrupt, false);
+	bpf_program__set_autoload(program->progs.on_interrupt_end, false);
+}
+
 /* Sockets first, then the drops: who is named has been noted. */
 static int attach(struct probe *probe, const char **ret_step)
 {
@@ -147,6 +171,7 @@ int probe_open(struct probe **ret_probe, const char **ret_step)
 	r = set_reason(probe, ret_step);
 	if (r < 0)
 		return r;
+	choose_way(probe->program);
 	*ret_step = "load the programs into the kernel";
 	r = attribution__load(probe->program);
 	if (r < 0)
