@@ -26,8 +26,8 @@ from typing import Any
 import pytest
 
 from conftest import lab_name
+from labkit import features, memory, names, netns
 from labkit import guard as gd
-from labkit import memory, names, netns
 from labkit import transitions as tr
 from labkit.figures import TAMPERING
 from labkit.guard import Guard, Tampering
@@ -144,6 +144,22 @@ def test_without_a_guard_it_escapes(lab: Lab, tampering: Tampering, say: Say) ->
 # ---- owned --------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def ownable() -> None:
+    """For what only kernels with `persist` can do."""
+    if not features.persists():
+        pytest.skip("this kernel cannot: it refuses tables that have an owner and outlive it (`persist`)")
+
+
+def test_what_this_kernel_cannot_is_said(lab: Lab, tmp_path: Path) -> None:
+    with Guard(lab, tmp_path) as guard:
+        found = guard.status()
+        assert found["persists"] is found["owned"] is features.persists()
+        assert found["binding"] == ("prefix" if features.binds_by_prefix() else "names")
+        assert ("cannot keep others off" in guard.said()) is not features.persists(), guard.said()
+
+
+@pytest.mark.usefixtures("ownable")
 @pytest.mark.parametrize("tampering", gd.OWN, ids=str)
 def test_owned_tables_are_nobody_elses(lab: Lab, tmp_path: Path, tampering: Tampering,
                                        say: Say) -> None:  # fmt: skip
@@ -281,6 +297,7 @@ def _links_again(lab: Lab) -> None:
 # ---- through the guard --------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("ownable")
 def test_lethe_wall_goes_through_the_guard(lab: Lab, tmp_path: Path) -> None:
     with Guard(lab, tmp_path) as guard, tr.Blast(lab, "root") as blast:
         for verb in (["seal"], ["apply", str(names.DEFAULT_POLICY)], ["cover"]) * 5:
@@ -298,6 +315,7 @@ def test_lethe_wall_goes_through_the_guard(lab: Lab, tmp_path: Path) -> None:
         assert guard.status()["changes"] == 0
 
 
+@pytest.mark.usefixtures("ownable")
 def test_a_stored_batch_goes_through_the_guard(lab: Lab, tmp_path: Path) -> None:
     batch = tmp_path / "batch"
     assert tr.wall(lab, "compile", "--batch", str(batch), str(names.DEFAULT_POLICY)).returncode == 0
@@ -310,6 +328,7 @@ def test_a_stored_batch_goes_through_the_guard(lab: Lab, tmp_path: Path) -> None
     assert state(lab) == tr.SEALED
 
 
+@pytest.mark.usefixtures("ownable")
 def test_a_guard_that_does_not_answer(lab: Lab, tmp_path: Path) -> None:
     """Stopped: what is asked fails and says why, nothing opens, and nothing is done afterwards."""
     with Guard(lab, tmp_path) as guard, tr.Blast(lab, "nobody") as blast:
@@ -452,6 +471,7 @@ def _hand_over(path: Path, content: bytes, sealed: bool) -> bytes:
 # ---- ending, and beginning again ----------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("ownable")
 def test_killed_and_taken_over_again(lab: Lab, tmp_path: Path, say: Say) -> None:
     guard = Guard(lab, tmp_path)
     with tr.Blast(lab, "root") as blast:
@@ -481,6 +501,7 @@ def test_stopping_it_opens_nothing(lab: Lab, tmp_path: Path) -> None:
         assert not _socket_of(lab).exists()
 
 
+@pytest.mark.usefixtures("ownable")
 @pytest.mark.parametrize("tampering", [t for t in gd.OWN if t.opens][:3], ids=str)
 def test_what_happened_while_it_was_dead(lab: Lab, tmp_path: Path, tampering: Tampering,
                                          say: Say) -> None:  # fmt: skip

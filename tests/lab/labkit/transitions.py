@@ -23,7 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from . import names, netns, rules
+from . import features, names, netns, rules
 from .capture import Barrier
 from .wait import wait_for
 
@@ -346,8 +346,7 @@ def unplug(lab: Lab, name: str) -> None:
 
 def binds_by_prefix() -> bool:
     """Does this kernel give devices that appear later the chains that are there (since 6.18)?"""
-    major, minor = os.uname().release.split(".")[:2]
-    return (int(major), int("".join(c for c in minor if c.isdigit()))) >= (6, 18)
+    return features.binds_by_prefix()
 
 
 def is_in(pid: int, inode: int) -> bool:
