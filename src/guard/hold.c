@@ -26,9 +26,6 @@ static int install(struct resident *resident, const struct ruleset *ruleset, str
 		own = false;
 		r = nf_install(resident->nf, ruleset, 0, diag, &difference, &resident->binding);
 		resident->persists = r < 0; /* otherwise that was not the reason */
-		if (r == 0)
-			tell("this kernel (before 6.9) cannot keep others off the filter; it is "
-			     "watched, and changes are put right");
 	}
 	if (r == -ESTALE)
 		diag_set(diag, NULL, 0, 0, "what the kernel holds is not what was sent: %s",

@@ -190,7 +190,7 @@ def test_tables_that_rewrite_are_removed(lab: Lab, tmp_path: Path, tampering: Ta
         assert others(lab) == ""
         assert found["last"]["comm"] == "nft" and found["last"]["pid"] > 0
         assert "other" in found["last"]["what"] and found["last"]["healed_us"] >= 0
-        assert found["state"] == "holding"
+        assert found["state"] == "holding", found
         nothing_more_escapes(blast)
         assert tampering.opens or blast.tally().escapes == 0
         say(f"{tampering}, owned: rewritten and then judged {blast.tally().escapes} packets, removed "
@@ -223,7 +223,7 @@ def test_what_can_only_forbid_more_is_left_alone(lab: Lab, tmp_path: Path) -> No
         found = guard.until("the change", changes=1)
         assert found["last"]["harmless"] is True and found["healed"] == 0
         found = guard.until("the proof", judgement="stricter")
-        assert found["state"] == "holding"
+        assert found["state"] == "holding", found
         assert others(lab) == "other"
 
 
@@ -240,7 +240,7 @@ def test_watched_tables_are_put_right(lab: Lab, tmp_path: Path, tampering: Tampe
         # A second transaction may find what the first had changed put right already.
         assert result.returncode == 0 or "# then" in tampering.commands, result.stderr
         assert found["last"]["comm"] == "nft" and found["last"]["pid"] > 0
-        assert found["state"] == "holding"
+        assert found["state"] == "holding", found
         assert state(lab) == "policy" and others(lab) == ""
         nothing_more_escapes(blast)
         say(f"{tampering}, watched: escaped {blast.tally().escapes}, put right "
@@ -653,7 +653,7 @@ def test_lost_notices(lab: Lab, tmp_path: Path, say: Say, options: list[str]) ->
             until_escaped(blast)
         guard.signal(signal.SIGCONT)
         found = guard.until("notices to be missed", lost=lambda count: count >= 1)
-        assert found["state"] == "holding"
+        assert found["state"] == "holding", found
         wait_for(lambda: state(lab) == "policy", SECONDS, "the policy")
         nothing_more_escapes(blast)
         group, tally = "watched" if options else "owned", blast.tally()
@@ -677,7 +677,7 @@ def test_changes_without_a_pause(lab: Lab, tmp_path: Path, say: Say, options: li
         say(f"{found['changes']} changes, {found['healed']} put right: {tally}")
         TAMPERING.add(f"{CHURN} tables that rewrite, at once", "watched" if options else "owned",
                       "removed *", tally.total, tally.escapes, None)  # fmt: skip
-        assert found["state"] == "holding"
+        assert found["state"] == "holding", found
 
 
 def test_little_memory(lab: Lab, tmp_path: Path, say: Say) -> None:
