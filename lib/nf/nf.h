@@ -98,5 +98,8 @@ MUST_CHECK int nf_read_table(struct nf_socket *socket, enum ruleset_family famil
  * nothing changes. 0, or -errno. */
 MUST_CHECK int nf_probe_device_prefix(struct nf_socket *socket, bool *ret_supported);
 
+/* Does this kernel know all these flags of tables (not 0)? Asked in the same way. */
+MUST_CHECK int nf_probe_table_flags(struct nf_socket *socket, uint32_t flags, bool *ret_supported);
+
 /* The current generation of the namespace's ruleset. */
 MUST_CHECK int nf_generation(struct nf_socket *socket, uint32_t *ret_generation);

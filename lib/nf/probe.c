@@ -10,7 +10,11 @@
 #define PROBE_BYTES_MAX 1024
 #define PROBE_TABLE     "lethe-probe"
 
-enum { PROBE_BEGIN, PROBE_NEWTABLE, PROBE_CHAIN, PROBE_ABORT, PROBE_END };
+/* What is asked about: flags of a table, or else an attribute that names devices. */
+struct question {
+	uint32_t flags;
+	uint16_t attribute;
+};
 
 static void begin(struct nf_writer *writer, uint16_t message, uint16_t flags)
 {
@@ -18,28 +22,41 @@ static void begin(struct nf_writer *writer, uint16_t message, uint16_t flags)
 			 RULESET_NETDEV, 0);
 }
 
-/* A table, a chain bound as asked, and last what cannot succeed: removing a set from the table,
- * which has none. So the transaction is never carried out. */
-static int probe_build(uint16_t attribute, struct buf *out)
+static void table_write(struct nf_writer *writer, const struct question *question)
+{
+	begin(writer, NFT_MSG_NEWTABLE, question->flags ? NLM_F_CREATE | NLM_F_ACK : NLM_F_CREATE);
+	nf_put_text(writer, NFTA_TABLE_NAME, PROBE_TABLE);
+	if (question->flags)
+		nf_put_u32(writer, NFTA_TABLE_FLAGS, question->flags);
+	nf_message_end(writer);
+}
+
+static void chain_write(struct nf_writer *writer, const struct question *question)
+{
+	begin(writer, NFT_MSG_NEWCHAIN, NLM_F_CREATE | NLM_F_ACK);
+	nf_put_text(writer, NFTA_CHAIN_TABLE, PROBE_TABLE);
+	nf_put_text(writer, NFTA_CHAIN_NAME, PROBE_TABLE);
+	nf_put_text(writer, NFTA_CHAIN_TYPE, "filter");
+	nf_nest_begin(writer, NFTA_CHAIN_HOOK);
+	nf_put_u32(writer, NFTA_HOOK_HOOKNUM, NF_NETDEV_INGRESS);
+	nf_put_u32(writer, NFTA_HOOK_PRIORITY, 0);
+	nf_nest_begin(writer, NFTA_HOOK_DEVS);
+	nf_put_text(writer, question->attribute, "");
+	nf_nest_end(writer);
+	nf_nest_end(writer);
+	nf_message_end(writer);
+}
+
+/* What is asked about, and last what cannot succeed: removing a set from the table, which has none.
+ * So the transaction is never carried out. */
+static int probe_build(const struct question *question, struct buf *out)
 {
 	struct nf_writer writer = {.out = out};
 
 	nf_batch_begin(&writer);
-	begin(&writer, NFT_MSG_NEWTABLE, NLM_F_CREATE);
-	nf_put_text(&writer, NFTA_TABLE_NAME, PROBE_TABLE);
-	nf_message_end(&writer);
-	begin(&writer, NFT_MSG_NEWCHAIN, NLM_F_CREATE | NLM_F_ACK);
-	nf_put_text(&writer, NFTA_CHAIN_TABLE, PROBE_TABLE);
-	nf_put_text(&writer, NFTA_CHAIN_NAME, PROBE_TABLE);
-	nf_put_text(&writer, NFTA_CHAIN_TYPE, "filter");
-	nf_nest_begin(&writer, NFTA_CHAIN_HOOK);
-	nf_put_u32(&writer, NFTA_HOOK_HOOKNUM, NF_NETDEV_INGRESS);
-	nf_put_u32(&writer, NFTA_HOOK_PRIORITY, 0);
-	nf_nest_begin(&writer, NFTA_HOOK_DEVS);
-	nf_put_text(&writer, attribute, "");
-	nf_nest_end(&writer);
-	nf_nest_end(&writer);
-	nf_message_end(&writer);
+	table_write(&writer, question);
+	if (!question->flags)
+		chain_write(&writer, question);
 	begin(&writer, NFT_MSG_DELSET, 0);
 	nf_put_text(&writer, NFTA_SET_TABLE, PROBE_TABLE);
 	nf_put_text(&writer, NFTA_SET_NAME, PROBE_TABLE);
@@ -48,8 +65,9 @@ static int probe_build(uint16_t attribute, struct buf *out)
 }
 
 struct answers {
-	bool chain_answered, aborted;
-	int chain_error, other_error;
+	uint32_t asked; /* the number of the message that is the question; the next one aborts */
+	bool answered, aborted;
+	int error, other_error;
 };
 
 static void answers_note(struct nf_span bytes, struct answers *answers)
@@ -62,10 +80,10 @@ static void answers_note(struct nf_span bytes, struct answers *answers)
 		if (answer.type != NLMSG_ERROR ||
 		    nf_answer_read(&answer, &error, text, sizeof(text)) < 0)
 			continue;
-		if (answer.sequence == PROBE_CHAIN) {
-			answers->chain_answered = true;
-			answers->chain_error = error;
-		} else if (answer.sequence == PROBE_ABORT && error == -ENOENT) {
+		if (answer.sequence == answers->asked) {
+			answers->answered = true;
+			answers->error = error;
+		} else if (answer.sequence == answers->asked + 1 && error == -ENOENT) {
 			answers->aborted = true;
 		} else if (error && !answers->other_error) {
 			answers->other_error = error;
@@ -73,14 +91,16 @@ static void answers_note(struct nf_span bytes, struct answers *answers)
 	}
 }
 
-int nf_probe_device_attribute(struct nf_socket *socket, uint16_t attribute, bool *ret_supported)
+/* @refusal: the error that says no. */
+static int ask(struct nf_socket *socket, const struct question *question, int refusal,
+	       bool *ret_supported)
 {
 	AUTO_BUF struct buf batch = {.cap = PROBE_BYTES_MAX};
-	struct answers answers = {0};
+	struct answers answers = {.asked = question->flags ? 1 : 2};
 	struct nf_span bytes;
 	int r;
 
-	r = probe_build(attribute, &batch);
+	r = probe_build(question, &batch);
 	r = r < 0 ? r : nf_socket_drain(socket);
 	r = r < 0 ? r : nf_socket_send(socket, batch.data, batch.len);
 	while (r == 0) {
@@ -92,12 +112,22 @@ int nf_probe_device_attribute(struct nf_socket *socket, uint16_t attribute, bool
 		return r;
 	if (answers.other_error)
 		return answers.other_error;
-	if (!answers.chain_answered || !answers.aborted)
+	if (!answers.answered || !answers.aborted)
 		return -EIO;
-	if (answers.chain_error && answers.chain_error != -EINVAL)
-		return answers.chain_error;
-	*ret_supported = answers.chain_error == 0;
+	if (answers.error && answers.error != refusal)
+		return answers.error;
+	*ret_supported = answers.error == 0;
 	return 0;
+}
+
+int nf_probe_device_attribute(struct nf_socket *socket, uint16_t attribute, bool *ret_supported)
+{
+	return ask(socket, &(struct question){.attribute = attribute}, -EINVAL, ret_supported);
+}
+
+int nf_probe_table_flags(struct nf_socket *socket, uint32_t flags, bool *ret_supported)
+{
+	return ask(socket, &(struct question){.flags = flags}, -EOPNOTSUPP, ret_supported);
 }
 
 int nf_probe_device_prefix(struct nf_socket *socket, bool *ret_supported)

@@ -326,7 +326,7 @@ static void test_probe(void **state)
 	struct nf_socket *socket = kernel_need(state);
 	CLEANUP(ruleset_freep) struct ruleset *sample = sample_full("lo"), *read = NULL;
 	AUTO_BUF struct buf batch = {.cap = NF_BATCH_MAX};
-	bool supported = true, unknown = true;
+	bool supported = true, unknown = true, known = false;
 	uint32_t before, after;
 	int r;
 
@@ -334,6 +334,11 @@ static void test_probe(void **state)
 	assert_int_equal(nf_probe_device_prefix(socket, &supported), 0);
 	/* A kernel without the attribute answers as this one does for one that none has. */
 	assert_int_equal(nf_probe_device_attribute(socket, 77, &unknown), 0);
+	assert_false(unknown);
+	/* A flag that every kernel knows, and one that none has. */
+	assert_int_equal(nf_probe_table_flags(socket, NFT_TABLE_F_DORMANT, &known), 0);
+	assert_true(known);
+	assert_int_equal(nf_probe_table_flags(socket, 0x8000, &unknown), 0);
 	assert_false(unknown);
 	assert_int_equal(nf_generation(socket, &after), 0);
 	assert_int_equal(before, after);

@@ -13,7 +13,17 @@
 
 #define LOCK_SECONDS 10
 
-/* With ownership where the kernel knows it. One that does not refuses the whole batch. */
+/* A kernel that does not know ownership refuses the whole batch; those before 6.3 not by that, but
+ * by how such tables are removed, with an error that may mean anything. So the kernel is asked. */
+static bool is_refused(struct resident *resident, int error)
+{
+	bool supported = true;
+
+	return (error == -EOPNOTSUPP || error == -EINVAL) &&
+	       nf_probe_table_flags(resident->nf, NF_OWNED, &supported) == 0 && !supported;
+}
+
+/* With ownership where the kernel knows it. */
 static int install(struct resident *resident, const struct ruleset *ruleset, struct diag *diag)
 {
 	AUTO_BUF struct buf difference = {.cap = 4096};
@@ -21,11 +31,11 @@ static int install(struct resident *resident, const struct ruleset *ruleset, str
 	int r = nf_install(resident->nf, ruleset, own ? NF_OWNED : 0, diag, &difference,
 			   &resident->binding);
 
-	if (r == -EOPNOTSUPP && own) {
+	if (r < 0 && own && is_refused(resident, r)) {
 		*diag = (struct diag){0};
 		own = false;
+		resident->persists = false;
 		r = nf_install(resident->nf, ruleset, 0, diag, &difference, &resident->binding);
-		resident->persists = r < 0; /* otherwise that was not the reason */
 	}
 	if (r == -ESTALE)
 		diag_set(diag, NULL, 0, 0, "what the kernel holds is not what was sent: %s",

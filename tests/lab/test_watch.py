@@ -444,6 +444,19 @@ def test_it_needs_three_capabilities_and_no_user(place: Place) -> None:
             assert "cannot load the programs into the kernel" in said
 
 
+HIDE = ("unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /sys/kernel/btf && exec "$@"', "sh")
+
+
+def test_a_kernel_that_does_not_describe_itself() -> None:
+    """Without BTF nobody is named; that is said, by the daemon and to who asks."""
+    with watching.bus() as bus:
+        watch = Watch(bus, prefix=HIDE)
+        result = watch.client()
+        said = watch.close()
+    assert result.returncode == 1 and "NOT KNOWN who is refused" in result.stdout
+    assert "the kernel's description of itself (BTF)" in said
+
+
 def test_others_may_not_make_it_forget(watch: Watch, place: Place) -> None:
     binary = place.run("remembered", WAYS["udp"][0])
     watch.row("the refusal", program=str(binary))
