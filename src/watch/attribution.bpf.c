@@ -35,11 +35,6 @@ const volatile __u64 stack_size = 0;
 
 struct watch_counters counters = {};
 
-struct note {
-	struct watch_identity creator; /* who called socket() */
-	struct watch_identity sender;  /* whose packet was dropped last */
-};
-
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, RING_BYTES);
@@ -52,8 +47,15 @@ struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
-	__type(value, struct note);
-} notes SEC(".maps");
+	__type(value, struct watch_identity);
+} creators SEC(".maps"); /* who called socket() */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct watch_identity);
+} senders SEC(".maps"); /* whose packet was dropped last; only sockets that were refused have this */
 
 /* A record is too large for the stack. The kernel lets one program of ours run on a processor at a
  * time, so there is one writer. */
@@ -215,32 +217,34 @@ static __always_inline void attribute(struct sock *sk, bool interrupted,
 {
 	struct task_struct *task = (void *)bpf_get_current_task_btf();
 	struct who_texts texts = {.text = record->text};
-	struct note *note = NULL;
+	struct watch_identity *creator = NULL, *sender = NULL;
 
-	if (sk)
-		note = bpf_sk_storage_get(&notes, sk, NULL,
-					  interrupted ? 0 : BPF_SK_STORAGE_GET_F_CREATE);
-	if (note && note->creator.pid) {
-		record->creator = note->creator;
+	if (sk) {
+		creator = bpf_sk_storage_get(&creators, sk, NULL, 0);
+		sender = bpf_sk_storage_get(&senders, sk, NULL,
+					    interrupted ? 0 : BPF_SK_STORAGE_GET_F_CREATE);
+	}
+	if (creator) {
+		record->creator = *creator;
 		record->flags |= WATCH_CREATOR;
 	}
 	if (!interrupted && !(BPF_CORE_READ(task, flags) & KERNEL_THREAD)) {
 		record->kind = WATCH_TASK;
 		identify(task, &record->sender);
 		record->mntns = BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
-		if (note)
-			note->sender = record->sender;
+		if (sender)
+			*sender = record->sender;
 		add_path(task, &texts);
 		add_group(task, &texts);
 		record->flags |= texts.flags;
 		record->path_size = texts.path_size;
 		record->group_size = texts.group_size;
-	} else if (note && note->sender.pid) {
+	} else if (sender && sender->pid) {
 		record->kind = WATCH_SOCKET;
-		record->sender = note->sender;
-	} else if (note && note->creator.pid) {
+		record->sender = *sender;
+	} else if (creator) {
 		record->kind = WATCH_SOCKET;
-		record->sender = note->creator;
+		record->sender = *creator;
 	} else {
 		record->kind = record->flags & WATCH_OWNED ? WATCH_UNKNOWN : WATCH_KERNEL;
 	}
@@ -301,9 +305,10 @@ int BPF_PROG(on_interrupt_end, unsigned int vector)
 SEC("cgroup/sock_create")
 int on_socket(struct bpf_sock *sk)
 {
-	struct note *note = bpf_sk_storage_get(&notes, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	struct watch_identity *creator =
+		bpf_sk_storage_get(&creators, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 
-	if (note)
-		identify((void *)bpf_get_current_task_btf(), &note->creator);
+	if (creator)
+		identify((void *)bpf_get_current_task_btf(), creator);
 	return 1;
 }

@@ -21,10 +21,14 @@ struct who_texts {
 	__u16 path_size, group_size;
 };
 
+/* @task: the current one, as bpf_get_current_task_btf() tells it, or its members cannot be read without
+ * a call for each. */
 static __always_inline void identify(struct task_struct *task, struct watch_identity *identity)
 {
 	__u64 ids = bpf_get_current_pid_tgid();
-	struct file *exe = BPF_CORE_READ(task, mm, exe_file);
+	struct mm_struct *mm = task->mm;
+	struct file *exe = mm ? mm->exe_file : NULL;
+	struct inode *inode;
 
 	identity->pid = ids >> 32;
 	identity->tid = (__u32)ids;
@@ -33,10 +37,11 @@ static __always_inline void identify(struct task_struct *task, struct watch_iden
 	bpf_get_current_comm(identity->comm, sizeof(identity->comm));
 	if (!exe)
 		return;
-	identity->exe_inode = BPF_CORE_READ(exe, f_inode, i_ino);
-	identity->exe_device = BPF_CORE_READ(exe, f_inode, i_sb, s_dev);
+	inode = exe->f_inode;
+	identity->exe_inode = inode->i_ino;
+	identity->exe_device = inode->i_sb->s_dev;
 	bpf_probe_read_kernel_str(identity->name, sizeof(identity->name),
-				  BPF_CORE_READ(exe, f_path.dentry, d_name.name));
+				  exe->f_path.dentry->d_name.name);
 }
 
 /* Put one component behind the @used bytes of the text. Returns the bytes used now, or 0 if there
