@@ -315,10 +315,14 @@ static void open_probe(struct watch *watch, bool by_user)
 }
 
 /* Neither does this hold anything up. */
-static void open_tampering(struct watch *watch)
+static void open_tampering(struct watch *watch, bool by_user)
 {
-	int r = tampering_open(&watch->tampering, &watch->tampering_error);
+	int r;
 
+	watch->tampering_error = "watch netlink: told not to, by --by-user";
+	if (by_user)
+		return;
+	r = tampering_open(&watch->tampering, &watch->tampering_error);
 	if (r == 0) {
 		watch->tampering_error = "";
 		return;
@@ -345,7 +349,7 @@ static int open_all(struct daemon *daemon)
 	watch->since = time(NULL);
 	watch_read_policy(watch);
 	open_probe(watch, daemon->by_user);
-	open_tampering(watch);
+	open_tampering(watch, daemon->by_user);
 	r = tell_open(daemon->folder, &daemon->tell);
 	if (r < 0)
 		complain(r, "cannot say in its folder how it is");

@@ -7,6 +7,8 @@
 
 #include <base/json.h>
 
+#include "fallback.h"
+
 #define STATUS_MAX (48u << 10)
 #define FRESH      TELL_NAME ".new"
 
@@ -21,7 +23,7 @@ int tell_open(const char *folder, struct tell *tell)
 
 static const char *mode_name(const struct watch *watch)
 {
-	return watch->probe ? "kernel" : "none";
+	return watch->probe ? "kernel" : watch->log ? "nflog" : "none";
 }
 
 /* When it was by the clock on the wall. */
@@ -64,11 +66,9 @@ static void write_tampering(const struct watch *watch, struct json *json)
 
 static void write_status(const struct watch *watch, const char *mode, struct buf *out)
 {
-	struct probe_counts counts = {0};
+	struct probe_counts counts = watch_count(watch);
 	struct json json = {.out = out};
 
-	if (watch->probe)
-		counts = probe_count(watch->probe);
 	json_object_begin(&json, NULL);
 	json_number(&json, "version", 1);
 	json_number(&json, "pid", getpid());

@@ -95,4 +95,10 @@ TAMPERING = Figures(
         "watched": ("outcome", "sent", "escaped", "ms"),
     },
 )
-ALL = (TAMPERING,)
+# What the tests of the watch fill: each row that they asked for.
+ATTRIBUTION = Figures(
+    "Whom the watch named for refused attempts",
+    "attempt",
+    {"named": ("program", "how sure", "attempts", "repeats")},
+)
+ALL = (TAMPERING, ATTRIBUTION)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from . import names, netns, rules
+from .figures import ATTRIBUTION
 from .wait import wait_for
 
 SECONDS = 120.0
@@ -157,7 +158,10 @@ class Watch:
         """The one row with these values, when it is there."""
         found = wait_for(lambda: self.rows(**values), SECONDS, f"{what} to be named")
         assert len(found) == 1, found
-        return found[0]
+        row = found[0]
+        program = Path(row["program"]).name if "program" in row else f"user {row.get('owner-uid')}"
+        ATTRIBUTION.add(what, "named", program, row["attribution"], row["attempts"], row["repeats"])
+        return row
 
     def status(self) -> dict[str, Any]:
         """What it says of itself to everybody."""
