@@ -14,7 +14,6 @@ Nothing here lists rules with nft: older ones do not come back from that; see le
 from __future__ import annotations
 
 import errno
-import os
 import signal
 import socket
 import subprocess
@@ -26,7 +25,7 @@ from typing import Any
 import pytest
 
 from conftest import lab_name
-from labkit import features, memory, names, netns
+from labkit import features, memory, names, netns, requests
 from labkit import guard as gd
 from labkit import transitions as tr
 from labkit.figures import TAMPERING
@@ -359,7 +358,7 @@ def test_a_guard_whose_queue_is_full(lab: Lab, tmp_path: Path) -> None:
         guard.signal(signal.SIGSTOP)
         for _ in range(WAITING):
             client = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
-            client.connect(str(_socket_of(lab)))
+            client.connect(str(requests.socket_of(lab)))
         result = tr.wall(lab, "open", "--yes")
         assert result.returncode == 3
         assert "nothing was changed" in result.stderr
@@ -371,38 +370,13 @@ def test_a_guard_whose_queue_is_full(lab: Lab, tmp_path: Path) -> None:
 
 def test_nobody_but_root_may_ask(lab: Lab, tmp_path: Path) -> None:
     with Guard(lab, tmp_path):
-        path = _socket_of(lab)
+        path = requests.socket_of(lab)
         assert path.stat().st_mode & 0o777 == 0o600
-        assert _ask_as(path, 65534) in SO_PEERCRED_REFUSED
+        assert requests.ask_as(path, 65534) in SO_PEERCRED_REFUSED
         # And should the file's mode have been changed, the guard looks by itself.
         path.chmod(0o666)
-        assert _ask_as(path, 65534) in (errno.ECONNRESET, errno.EPIPE)
+        assert requests.ask_as(path, 65534) in (errno.ECONNRESET, errno.EPIPE)
         assert state(lab) == "policy"
-
-
-def _socket_of(lab: Lab) -> Path:
-    number = os.stat(netns.path(lab.ns(names.HOST))).st_ino
-    return gd.FOLDER / f"guard-{number}.socket"
-
-
-def _ask_as(path: Path, uid: int) -> int:
-    """Asks to open. 0, or the error of what failed."""
-    pid = os.fork()
-    if pid == 0:
-        try:
-            os.setgroups([])
-            os.setresgid(uid, uid, uid)
-            os.setresuid(uid, uid, uid)
-            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
-                client.settimeout(SECONDS)
-                client.connect(str(path))
-                client.send(b"1DGL\x03\x00\x00\x00")
-                os._exit(0 if client.recv(4096) else errno.ECONNRESET)
-        except OSError as error:
-            os._exit(error.errno or 255)
-        finally:
-            os._exit(255)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 @pytest.mark.parametrize("request_bytes", [b"", b"1DGL", b"1DGL\x09\x00\x00\x00", b"x" * 8,
@@ -411,7 +385,7 @@ def test_what_is_no_request_is_none(lab: Lab, tmp_path: Path, request_bytes: byt
     with Guard(lab, tmp_path) as guard:
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
             client.settimeout(SECONDS)
-            client.connect(str(_socket_of(lab)))
+            client.connect(str(requests.socket_of(lab)))
             if request_bytes:
                 client.send(request_bytes)
                 assert client.recv(4096) == b""
@@ -429,46 +403,16 @@ def test_what_is_no_batch_of_ours_is_refused(lab: Lab, tmp_path: Path, kind: str
     elif kind == "garbage":
         content = bytes(len(content))
     elif kind == "removal":
-        content = _only_removal(content)
+        content = requests.only_removal(content)
     with Guard(lab, tmp_path) as guard:
         before = tr.generation(lab)
-        answer = _hand_over(_socket_of(lab), content, sealed=kind != "unsealed")
+        answer = requests.hand_over(requests.socket_of(lab), content, sealed=kind != "unsealed")
         if kind == "unsealed":
             assert answer == b""
         else:
             assert int.from_bytes(answer[4:8], "little", signed=True) == -errno.EBADMSG
         assert tr.generation(lab) == before
         assert guard.running() and state(lab) == "policy"
-
-
-def _only_removal(batch: bytes) -> bytes:
-    """The head of a batch (begin; create, remove) and its end: it would leave nothing."""
-    messages, at = [], 0
-    while at < len(batch):
-        length = int.from_bytes(batch[at : at + 4], "little")
-        messages.append(bytearray(batch[at : at + (length + 3 & ~3)]))
-        at += length + 3 & ~3
-    head = messages[:3]
-    head[2][6] |= 4  # acknowledged
-    return b"".join([*head, messages[-1]])
-
-
-def _hand_over(path: Path, content: bytes, sealed: bool) -> bytes:
-    memory = os.memfd_create("batch", os.MFD_ALLOW_SEALING)
-    try:
-        os.write(memory, content)
-        if sealed:
-            import fcntl
-
-            fcntl.fcntl(memory, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK
-                        | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE)  # fmt: skip
-        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
-            client.settimeout(SECONDS)
-            client.connect(str(path))
-            socket.send_fds(client, [b"1DGL\x01\x00\x00\x00"], [memory])
-            return client.recv(4096)
-    finally:
-        os.close(memory)
 
 
 # ---- ending, and beginning again ----------------------------------------------------------------
@@ -501,7 +445,7 @@ def test_stopping_it_opens_nothing(lab: Lab, tmp_path: Path) -> None:
         assert blast.tally().escapes == 0
         assert state(lab) == "policy"
         assert guard.status()["state"] == "stopped"
-        assert not _socket_of(lab).exists()
+        assert not requests.socket_of(lab).exists()
 
 
 @pytest.mark.parametrize("tampering", [t for t in gd.OWN if t.opens][:3], ids=str)
@@ -788,7 +732,7 @@ def test_out_of_memory_the_guard_is_killed(lab: Lab, tmp_path: Path, group: memo
             guard.until("the proof", judgement="proved")
             group.limit(LITTLE_MEMORY)
             group.add(guard.pid)
-            assert _hand_over(_socket_of(lab), bytes(8 * LITTLE_MEMORY), sealed=True) == b""
+            assert requests.hand_over(requests.socket_of(lab), bytes(8 * LITTLE_MEMORY), sealed=True) == b""
             assert guard.wait() == -signal.SIGKILL
             assert group.kills() >= 1
         sends(blast)
