@@ -99,6 +99,9 @@ TAMPERING = Figures(
 ATTRIBUTION = Figures(
     "Whom the watch named for refused attempts",
     "attempt",
-    {"named": ("program", "how sure", "attempts", "repeats")},
+    {
+        "by program": ("program", "how sure", "attempts", "repeats"),
+        "by user only": ("user", "attempts"),
+    },
 )
 ALL = (TAMPERING, ATTRIBUTION)

@@ -159,8 +159,12 @@ class Watch:
         found = wait_for(lambda: self.rows(**values), SECONDS, f"{what} to be named")
         assert len(found) == 1, found
         row = found[0]
-        program = Path(row["program"]).name if "program" in row else f"user {row.get('owner-uid')}"
-        ATTRIBUTION.add(what, "named", program, row["attribution"], row["attempts"], row["repeats"])
+        if row["attribution"] == "user":
+            ATTRIBUTION.add(what, "by user only", str(row["owner-uid"]), row["attempts"])
+        else:
+            program = Path(row["program"]).name if "program" in row else "-"
+            ATTRIBUTION.add(what, "by program", program, row["attribution"], row["attempts"],
+                            row["repeats"])  # fmt: skip
         return row
 
     def status(self) -> dict[str, Any]:
