@@ -116,7 +116,7 @@ static int read_sealed(int memory, uint8_t **ret_batch, size_t *ret_len)
 
 int guard_receive(int fd, enum guard_verb *ret_verb, uint8_t **ret_batch, size_t *ret_len)
 {
-	struct guard_request request;
+	struct guard_request request = {0};
 	struct iovec part = {.iov_base = &request, .iov_len = sizeof(request)};
 	union {
 		char space[CMSG_SPACE(4 * sizeof(int))];

@@ -202,7 +202,7 @@ int nf_batch_read(const void *batch, size_t len, struct ruleset **ret_ruleset)
 		r = nf_decode((struct nf_span){ batch, len }, 0, NULL, &ruleset);
 	if (r < 0)
 		return r == -ENOMEM ? r : -EBADMSG;
-	if (ruleset->table_count != 2 || !table_whole(ruleset, RULESET_INET) ||
+	if (!ruleset || ruleset->table_count != 2 || !table_whole(ruleset, RULESET_INET) ||
 	    !table_whole(ruleset, RULESET_NETDEV))
 		return -EBADMSG;
 	if (nf_held_unbind(ruleset) == NF_UNBOUND)

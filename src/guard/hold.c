@@ -124,7 +124,7 @@ int hold_again(struct resident *resident, struct diag *diag)
 
 static bool is_orphan(const struct ruleset *ruleset)
 {
-	return (ruleset->tables[0].flags & NF_OWNED) == NF_FLAG_PERSIST;
+	return ruleset && (ruleset->tables[0].flags & NF_OWNED) == NF_FLAG_PERSIST;
 }
 
 static int binding_read(struct resident *resident)
@@ -171,7 +171,8 @@ static int find_wanted(struct resident *resident, struct nf_held *held, bool *re
 	}
 	if (r != -ENOENT || (!held->host && !held->frames))
 		return r;
-	if (!nf_held_whole(held) || held->host->incomplete || held->frames->incomplete) {
+	if (!held->host || !held->frames || !nf_held_whole(held) || held->host->incomplete ||
+	    held->frames->incomplete) {
 		diag_set(diag, NULL, 0, 0, "the tables '%s' are not whole", NF_TABLE);
 		return -EINVAL;
 	}

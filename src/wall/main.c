@@ -137,15 +137,16 @@ static int drop_power(void)
 }
 
 /* Open, give up, and only then read: the policy, and what the guard says. */
-static int verb_run(const struct wall_verb *verb, struct wall_options *options, char **words)
+static int verb_run(const struct wall_verb *verb, const struct wall_options *given, char **words)
 {
 	CLEANUP(guard_client_done) struct guard_client guard = GUARD_NOBODY;
+	struct wall_options options = *given;
 	int r = verb->changes ? wall_connect(&guard) : WALL_OK;
 
-	options->guard = &guard;
+	options.guard = &guard;
 	if (r == WALL_OK)
 		r = drop_power();
-	return r != WALL_OK ? r : verb->run(options, words);
+	return r != WALL_OK ? r : verb->run(&options, words);
 }
 
 int main(int argc, char **argv)
