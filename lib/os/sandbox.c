@@ -149,6 +149,16 @@ int sandbox_resident(void)
 /* TCGETS2; the C library's headers lack the structure that its name needs. */
 #define TERMIOS2_GET 0x802c542au
 
+/* isatty() of older and newer C libraries, and no other: TIOCSTI types for the user. */
+static int allow_isatty(scmp_filter_ctx filter)
+{
+	int r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+				 SCMP_A1(SCMP_CMP_EQ, TCGETS));
+
+	return r < 0 ? r : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+					    SCMP_A1(SCMP_CMP_EQ, TERMIOS2_GET));
+}
+
 int sandbox_opened_only(void)
 {
 	static const int calls[] = {
@@ -180,13 +190,8 @@ int sandbox_opened_only(void)
 	if (r == 0)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 1,
 				     SCMP_A3(SCMP_CMP_EQ, AT_EMPTY_PATH));
-	/* isatty() of older and newer C libraries, and no other: TIOCSTI types for the user. */
 	if (r == 0)
-		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-				     SCMP_A1(SCMP_CMP_EQ, TCGETS));
-	if (r == 0)
-		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-				     SCMP_A1(SCMP_CMP_EQ, TERMIOS2_GET));
+		r = allow_isatty(filter);
 	return r < 0 ? r : seccomp_load(filter);
 }
 
@@ -252,13 +257,8 @@ int sandbox_reporting(int folder)
 	if (r == 0)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(bpf), 1,
 				     SCMP_A0(SCMP_CMP_EQ, BPF_ASK));
-	/* isatty() */
 	if (r == 0)
-		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-				     SCMP_A1(SCMP_CMP_EQ, TCGETS));
-	if (r == 0)
-		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-				     SCMP_A1(SCMP_CMP_EQ, TERMIOS2_GET));
+		r = allow_isatty(filter);
 	if (r == 0 && folder >= 0)
 		r = allow_reporting(filter, folder);
 	return r < 0 ? r : seccomp_load(filter);

@@ -113,6 +113,10 @@ static int open_all(struct resident *resident)
 	r = r < 0 ? r : open_signals(&resident->signals);
 	if (r < 0)
 		return r;
+	/* Who does not own is not told by a refusal what this kernel can. */
+	if (!resident->options->own &&
+	    nf_probe_table_flags(resident->nf, NF_OWNED, &resident->persists) < 0)
+		resident->persists = false;
 	optional = notify_open(&resident->notify);
 	if (optional < 0 && optional != -ENOENT)
 		tell("cannot tell the service manager anything: %s", strerror(-optional));

@@ -13,12 +13,11 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <time.h>
 
 #include <base/num.h>
+#include <os/notify.h>
 #include <os/sandbox.h>
 
 #include "bus.h"
@@ -372,25 +371,16 @@ static int lock_in(const struct daemon *daemon)
 	return r < 0 ? r : sandbox_reporting(daemon->tell.folder);
 }
 
-/* systemd is told by a datagram when all is open (sd_notify(3)); where nobody waits, nothing is. */
+/* Where nobody waits to be told, nothing is. */
 static void say_ready(void)
 {
-	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un to = {.sun_family = AF_UNIX};
-	static const char ready[] = "READY=1";
 	AUTO_CLOSE int fd = -EBADF;
-	size_t length = path ? strlen(path) : 0;
+	int r = notify_open(&fd);
 
-	if (length < 2 || length >= sizeof(to.sun_path))
-		return;
-	memcpy(to.sun_path, path, length);
-	if (path[0] == '@')
-		to.sun_path[0] = '\0';
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0 &&
-	    sendto(fd, ready, sizeof(ready) - 1, MSG_NOSIGNAL, (struct sockaddr *)&to,
-		   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length)) < 0)
-		complain(neg_errno(), "cannot tell systemd that it is ready");
+	if (r == 0)
+		r = notify_send(fd, "READY=1");
+	if (r < 0 && r != -ENOENT)
+		complain(r, "cannot tell the service manager that it is ready");
 }
 
 static int serve(struct daemon *daemon)

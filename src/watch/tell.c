@@ -2,6 +2,8 @@
 #include "tell.h"
 
 #include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -127,6 +129,13 @@ static void tell_now(const struct watch *watch, const char *mode, struct tell *t
 	r = buf_finish(&out);
 	if (r == 0)
 		r = replace(tell->folder, &out);
+	/* What cannot be said anew would go on saying that all is well: then rather nothing. */
+	if (r < 0)
+		(void)!unlinkat(tell->folder, TELL_NAME, 0);
+	if (r < 0 && !tell->failed)
+		fprintf(stderr, "lethe-watchd: cannot say in its folder how it is: %s\n",
+			strerror(-r));
+	tell->failed = r < 0;
 	tell->due = false;
 	tell->told_ns = watch_now_ns();
 }

@@ -18,6 +18,7 @@
 struct tell {
 	int folder; /* -EBADF: nobody is told */
 	bool due;   /* something has changed since */
+	bool failed; /* it could not be told the last time; that is complained of once */
 	uint64_t told_ns;
 };
 

@@ -459,6 +459,22 @@ def test_a_kernel_that_does_not_describe_itself() -> None:
     assert "the kernel's description of itself (BTF)" in said
 
 
+def test_what_cannot_be_told_anew_is_not_told_at_all(place: Place) -> None:
+    """A status that stays as it was would go on saying that all is well."""
+    with watching.bus() as bus:
+        watch = Watch(bus)
+        status, hindrance = watch.folder / "status.json", watch.folder / "status.json.new"
+        wait_for(status.exists, SECONDS, "the status")
+        hindrance.mkdir()
+        place.run("untold", WAYS["udp"][0])
+        wait_for(lambda: not status.exists(), SECONDS, "the status to go")
+        hindrance.rmdir()
+        place.run("told", WAYS["udp"][0])
+        wait_for(status.exists, SECONDS, "the status again")
+        said = watch.close()
+    assert said.count("cannot say in its folder how it is") == 1 and TARGET not in said
+
+
 def test_others_may_not_make_it_forget(watch: Watch, place: Place) -> None:
     binary = place.run("remembered", WAYS["udp"][0])
     watch.row("the refusal", program=str(binary))
