@@ -97,7 +97,7 @@ static void explain_refusal(int error, struct diag *diag)
 		diag_hint(diag, "run it as root, in the network namespace to be filtered");
 	if (error == -ENOENT || error == -EOPNOTSUPP)
 		diag_hint(diag, "a module may be missing: the rules need nf_tables, nft_socket, "
-				"nft_tproxy and nft_reject_inet");
+				"nft_tproxy, nft_reject_inet, nft_log and nfnetlink_log");
 }
 
 /* Read back. *ret_covered: no device is without its egress chain. */

@@ -40,6 +40,7 @@ static int install(struct resident *resident, const struct ruleset *ruleset, str
 	if (r == -ESTALE)
 		diag_set(diag, NULL, 0, 0, "what the kernel holds is not what was sent: %s",
 			 buf_text(&difference));
+	resident->unsure = r < 0;
 	if (r < 0)
 		return r;
 	resident->owned = own;
@@ -109,10 +110,15 @@ static bool still_owned(const struct resident *resident)
 
 int hold_check(struct resident *resident, struct buf *what)
 {
+	int r;
+
 	/* Bound by names, devices matter as well. */
-	if (resident->owned && resident->binding == NF_BY_PREFIX && still_owned(resident))
+	if (resident->owned && !resident->unsure && resident->binding == NF_BY_PREFIX &&
+	    still_owned(resident))
 		return 0;
-	return nf_held_verify(resident->nf, resident->wanted, what);
+	r = nf_held_verify(resident->nf, resident->wanted, what);
+	resident->unsure = resident->unsure && r < 0;
+	return r;
 }
 
 int hold_again(struct resident *resident, struct diag *diag)

@@ -33,8 +33,11 @@ static int install(struct resident *resident, const uint8_t *batch, size_t len, 
 		return r;
 	}
 	r = hold_install(resident, &ruleset, diag);
-	if (r < 0)
+	if (r < 0) {
+		/* If what was there before is not there either, and cannot be put back, all is shut. */
+		heal_look(resident, heal_clock(), NULL);
 		return r;
+	}
 	shut_end(resident);
 	resident->judge_basis = false;
 	heal_look(resident, heal_clock(), NULL);
@@ -52,6 +55,8 @@ static int cover(struct resident *resident, struct diag *diag)
 	}
 	r = hold_again(resident, diag);
 	resident->devices += r == 0;
+	if (r < 0)
+		heal_look(resident, heal_clock(), NULL);
 	return r;
 }
 

@@ -64,6 +64,7 @@ struct resident {
 	struct ruleset *wanted; /* what shall be there; NULL when idle */
 	enum nf_binding binding;
 	bool owned;    /* the kernel lets nobody else touch the tables */
+	bool unsure;   /* an installation failed: who owns them says nothing of what they hold */
 	bool persists; /* this kernel can do that; not known before the first installation */
 	int64_t since; /* seconds since 1970: holding */
 
