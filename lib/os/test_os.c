@@ -28,6 +28,9 @@
 #include "sandbox.h"
 #include "sockets.h"
 #include "sysctl.h"
+#include "user.h"
+
+#define PASSWD TEST_SOURCE_ROOT "/tests/support/passwd"
 
 static void test_devices_hold_lo(void **state)
 {
@@ -464,9 +467,20 @@ static void test_capability_is_all_that_is_left(void **state)
 	assert_int_equal(status, 0);
 }
 
+static void test_user_name(void **state)
+{
+	char name[USER_NAME_MAX] = "untouched";
+
+	assert_null(user_name(TEST_SOURCE_ROOT "/tests/support/none", 0, name));
+	assert_null(user_name(PASSWD, UINT32_MAX, name));
+	assert_string_equal(name, "untouched");
+	assert_string_equal(user_name(PASSWD, 64001, name), "amnesia");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_user_name),
 		cmocka_unit_test(test_devices_hold_lo),
 		cmocka_unit_test(test_lock_excludes_and_ends),
 		cmocka_unit_test(test_lock_within_a_time),

@@ -5,13 +5,13 @@
  */
 #include <getopt.h>
 #include <linux/capability.h>
-#include <pwd.h>
 #include <stdbool.h>
 #include <string.h>
 
 #include <base/json.h>
 #include <os/sandbox.h>
 #include <os/sockets.h>
+#include <os/user.h>
 #include <packet/packet.h>
 
 #include "holders.h"
@@ -116,22 +116,6 @@ static int find_holders(const struct os_socket *sockets, size_t count, struct ho
 	return 0;
 }
 
-/* By the file alone: other sources of names would be asked over sockets. */
-static const char *name_of(uint32_t uid, char name[static 64])
-{
-	AUTO_FILE FILE *file = fopen(PASSWD, "re");
-	char line[1024];
-	struct passwd entry, *found;
-
-	while (file && fgetpwent_r(file, &entry, line, sizeof(line), &found) == 0) {
-		if (entry.pw_uid != uid)
-			continue;
-		snprintf(name, 64, "%s", entry.pw_name);
-		return name;
-	}
-	return NULL;
-}
-
 static void print_address(struct json *json, const char *key, const uint8_t bytes[static 16],
 			  bool ipv6)
 {
@@ -175,8 +159,8 @@ static void print_reach(struct json *json, const struct os_socket *socket,
 static void print_socket(struct json *json, const struct os_socket *socket,
 			 const struct holder *holder, const struct policy *policy)
 {
-	char name[64];
-	const char *user = socket->orphaned ? NULL : name_of(socket->uid, name);
+	char name[USER_NAME_MAX];
+	const char *user = socket->orphaned ? NULL : user_name(PASSWD, socket->uid, name);
 
 	json_object_begin(json, NULL);
 	json_string(json, "protocol", socket->udp ? "udp" : "tcp");

@@ -2,10 +2,10 @@
 /* lethe-watch: shows what lethe-watchd knows. It asks on the bus and has no right of its own. */
 #include <getopt.h>
 #include <locale.h>
-#include <pwd.h>
 #include <string.h>
 
 #include <os/sandbox.h>
+#include <os/user.h>
 
 #include "client.h"
 #include "words.h"
@@ -90,21 +90,11 @@ static int parse_options(int argc, char **argv, struct options *options)
 	return -1;
 }
 
-/* The user's name by the file alone: other sources of names would be asked over sockets. */
 static const char *name_of(uint32_t uid, void *data)
 {
-	static char name[64];
-	AUTO_FILE FILE *file = fopen(PASSWD, "re");
-	char line[1024];
-	struct passwd entry, *found;
+	static char name[USER_NAME_MAX];
 
-	while (file && fgetpwent_r(file, &entry, line, sizeof(line), &found) == 0) {
-		if (entry.pw_uid != uid)
-			continue;
-		snprintf(name, sizeof(name), "%s", entry.pw_name);
-		return name;
-	}
-	return NULL;
+	return user_name(PASSWD, uid, name);
 }
 
 static void take_state(const struct entry *entry, void *data)

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Names of users, for people to read. */
+#pragma once
+
+#include <base/cleanup.h>
+#include <stdint.h>
+
+#define USER_NAME_MAX 64 /* with the NUL; what is longer is cut */
+
+/* Write the name of @uid by the file @passwd alone: other sources of names would be asked over sockets
+ * (getpwuid(3)). Returns @ret_name; NULL if the file does not know the user or cannot be read. */
+const char *user_name(const char *passwd, uint32_t uid, char ret_name[static USER_NAME_MAX]);
