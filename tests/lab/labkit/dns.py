@@ -37,6 +37,16 @@ def addresses(response: bytes) -> list[str]:
     return found
 
 
+def asked_name(question: bytes) -> str:
+    """The name that a question is about, as text; of a question that has been answered."""
+    end = _skip_name(question, 12)
+    labels, at = [], 12
+    while at < end - 1:
+        labels.append(question[at + 1 : at + 1 + question[at]].decode("ascii", errors="replace"))
+        at += 1 + question[at]
+    return ".".join(labels)
+
+
 def answer(question: bytes, address: str, address6: str) -> bytes | None:
     """The answer to one question; None for what is none. Every name exists but onion names."""
     if len(question) < 17 or question[2] & 0x80:
