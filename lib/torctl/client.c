@@ -15,9 +15,11 @@
 #include <time.h>
 
 #define COOKIE_SIZE   32
-#define COMMAND_MAX   1024
+#define COMMAND_MAX   TORCTL_COMMAND_MAX
+#define QUESTION_MAX  512
 #define UNRECOGNIZED  552
 #define RECEIVE_BYTES 4096
+#define EVENTS_AT_ONCE 256
 
 /* Far more than any answer to what is asked here. */
 static const struct torctl_limits limits = {
@@ -33,6 +35,8 @@ struct torctl {
 	struct torctl_parser *parser;
 	char received[RECEIVE_BYTES];
 	size_t begin, end; /* what of it the parser has not seen */
+	void (*on_event)(const struct torctl_reply *event, void *data);
+	void *data;
 };
 
 static int64_t now_ms(void)
@@ -155,23 +159,35 @@ static int receive_some(struct torctl *torctl)
 	}
 }
 
+/* Of what was received: the next whole reply, or NULL. */
+static int parse_received(struct torctl *torctl, const struct torctl_reply **ret_reply)
+{
+	size_t used = 0;
+	int r = torctl_parser_feed(torctl->parser, torctl->received + torctl->begin,
+				   torctl->end - torctl->begin, &used, ret_reply);
+
+	if (r < 0)
+		return r;
+	torctl->begin += used;
+	if (*ret_reply && (*ret_reply)->event && torctl->on_event)
+		torctl->on_event(*ret_reply, torctl->data);
+	return 0;
+}
+
 /* The next reply that is not an event. Events without end come to the deadline, too, each time that
  * more is received. */
 static int receive_reply(struct torctl *torctl, const struct torctl_reply **ret_reply)
 {
 	for (;;) {
 		const struct torctl_reply *reply = NULL;
-		size_t used = 0;
 		int r = 0;
 
 		if (torctl->begin == torctl->end)
 			r = receive_some(torctl);
 		if (r == 0)
-			r = torctl_parser_feed(torctl->parser, torctl->received + torctl->begin,
-					       torctl->end - torctl->begin, &used, &reply);
+			r = parse_received(torctl, &reply);
 		if (r < 0)
 			return r;
-		torctl->begin += used;
 		if (reply && !reply->event) {
 			*ret_reply = reply;
 			return 0;
@@ -179,9 +195,73 @@ static int receive_reply(struct torctl *torctl, const struct torctl_reply **ret_
 	}
 }
 
+/* 1, or 0 if nothing is there now. */
+static int receive_now(struct torctl *torctl)
+{
+	ssize_t got;
+
+	do
+		got = recv(torctl->fd, torctl->received, sizeof(torctl->received), 0);
+	while (got < 0 && errno == EINTR);
+	if (got == 0)
+		return -ECONNRESET;
+	if (got < 0)
+		return errno == EAGAIN ? 0 : neg_errno();
+	torctl->begin = 0;
+	torctl->end = (size_t)got;
+	return 1;
+}
+
+static int receive_events(struct torctl *torctl)
+{
+	for (size_t i = 0; i < EVENTS_AT_ONCE; i++) {
+		const struct torctl_reply *reply = NULL;
+		int r = torctl->begin < torctl->end ? 1 : receive_now(torctl);
+
+		if (r > 0)
+			r = parse_received(torctl, &reply);
+		else if (r == 0)
+			return 0;
+		if (r == 0 && reply && !reply->event)
+			r = -EBADMSG;
+		if (r < 0)
+			return r;
+	}
+	return torctl->begin < torctl->end;
+}
+
+int torctl_receive(struct torctl *torctl)
+{
+	int r;
+
+	if (torctl->error < 0)
+		return torctl->error;
+	r = receive_events(torctl);
+	if (r < 0)
+		torctl->error = r;
+	return r;
+}
+
+void torctl_renew(struct torctl *torctl, unsigned deadline_ms)
+{
+	torctl->deadline = now_ms() + deadline_ms;
+}
+
+void torctl_on_event(struct torctl *torctl,
+		     void (*function)(const struct torctl_reply *event, void *data), void *data)
+{
+	torctl->on_event = function;
+	torctl->data = data;
+}
+
+int torctl_descriptor(const struct torctl *torctl)
+{
+	return torctl->fd;
+}
+
 static int exchange(struct torctl *torctl, const char *line, const struct torctl_reply **ret_reply)
 {
-	AUTO_BUF struct buf command = {.cap = COMMAND_MAX};
+	AUTO_BUF struct buf command = {.cap = COMMAND_MAX + 2};
 	int r;
 
 	buf_printf(&command, "%s\r\n", line);
@@ -233,9 +313,10 @@ static int check_peer(const struct torctl *torctl, int cookie_fd)
 	return peer.uid == 0 || peer.uid == status.st_uid ? 0 : -EPERM;
 }
 
-/* Is COOKIE among the methods of "AUTH METHODS=COOKIE,SAFECOOKIE COOKIEFILE="..."? */
-static int find_cookie_method(const struct torctl_line *line)
+/* Is @method among those of "AUTH METHODS=COOKIE,SAFECOOKIE COOKIEFILE="..."? */
+static int find_method(const struct torctl_line *line, const char *method)
 {
+	const ptrdiff_t length = (ptrdiff_t)strlen(method);
 	CLEANUP(torctl_words_done) struct torctl_words words = {0};
 	const char *at, *end;
 	int r = torctl_words_parse(line->text, line->text_length, &words);
@@ -245,14 +326,14 @@ static int find_cookie_method(const struct torctl_line *line)
 	at = torctl_words_get(&words, "METHODS");
 	while (at) {
 		end = strchrnul(at, ',');
-		if (end - at == 6 && strncmp(at, "COOKIE", 6) == 0)
+		if (end - at == length && strncmp(at, method, (size_t)length) == 0)
 			return 0;
 		at = *end ? end + 1 : NULL;
 	}
 	return -EOPNOTSUPP;
 }
 
-static int check_methods(struct torctl *torctl)
+static int check_methods(struct torctl *torctl, const char *method)
 {
 	const struct torctl_reply *reply;
 	int r = torctl_command(torctl, "PROTOCOLINFO 1", &reply);
@@ -263,7 +344,7 @@ static int check_methods(struct torctl *torctl)
 		if (reply->lines[i].code != 250)
 			return -EREMOTEIO;
 		if (strncmp(reply->lines[i].text, "AUTH ", 5) == 0)
-			return find_cookie_method(&reply->lines[i]);
+			return find_method(&reply->lines[i], method);
 	}
 	return -EBADMSG;
 }
@@ -295,7 +376,7 @@ int torctl_authenticate(struct torctl *torctl, int cookie_fd)
 	int r = check_peer(torctl, cookie_fd);
 
 	if (r == 0)
-		r = check_methods(torctl);
+		r = check_methods(torctl, "COOKIE");
 	if (r < 0)
 		return r;
 	got = read(cookie_fd, cookie, sizeof(cookie));
@@ -307,6 +388,18 @@ int torctl_authenticate(struct torctl *torctl, int cookie_fd)
 		r = send_cookie(torctl, cookie);
 	explicit_bzero(cookie, sizeof(cookie));
 	return r;
+}
+
+int torctl_authenticate_null(struct torctl *torctl)
+{
+	const struct torctl_reply *reply;
+	int r = check_methods(torctl, "NULL");
+
+	if (r == 0)
+		r = torctl_command(torctl, "AUTHENTICATE", &reply);
+	if (r < 0)
+		return r;
+	return reply->lines[0].code == 250 ? 0 : -EKEYREJECTED;
 }
 
 /* "key=value", or "key" alone where Tor says that an option has its default value. */
@@ -332,7 +425,7 @@ static int take_value(const struct torctl_line *line, const char *key, char **re
 static int ask(struct torctl *torctl, const char *verb, const char *key, char **ret_value)
 {
 	const struct torctl_reply *reply;
-	char line[COMMAND_MAX / 2];
+	char line[QUESTION_MAX];
 	int r;
 
 	if (!key[0] || strchr(key, ' ') ||
@@ -356,4 +449,59 @@ int torctl_getinfo(struct torctl *torctl, const char *key, char **ret_value)
 int torctl_getconf(struct torctl *torctl, const char *option, char **ret_value)
 {
 	return ask(torctl, "GETCONF", option, ret_value);
+}
+
+/* "Bridge=LINE"; "Bridge" alone where there is none. */
+static int take_bridge(const struct torctl_line *line, struct torctl_bridges *bridges,
+		       size_t *unknown)
+{
+	AUTO_FREE char *value = NULL;
+	struct torctl_bridge bridge;
+	int r = take_value(line, "Bridge", &value);
+
+	if (r < 0 || !value[0])
+		return r;
+	if (torctl_bridge_parse(value, strlen(value), &bridge, NULL) < 0 ||
+	    torctl_bridges_add(bridges, &bridge) < 0)
+		(*unknown)++;
+	return 0;
+}
+
+int torctl_get_bridges(struct torctl *torctl, struct torctl_bridges *ret_bridges,
+		       size_t *ret_unknown)
+{
+	AUTO_FREE struct torctl_bridges *bridges = calloc(1, sizeof(*bridges));
+	const struct torctl_reply *reply;
+	size_t unknown = 0;
+	int r;
+
+	if (!bridges)
+		return -ENOMEM;
+	r = torctl_command(torctl, "GETCONF Bridge", &reply);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < reply->count && r == 0; i++)
+		r = reply->lines[i].code == 250 ? take_bridge(&reply->lines[i], bridges, &unknown)
+						: -EREMOTEIO;
+	if (r < 0)
+		return r;
+	*ret_bridges = *bridges;
+	*ret_unknown = unknown;
+	return 0;
+}
+
+int torctl_configure(struct torctl *torctl, const struct torctl_settings *settings)
+{
+	AUTO_BUF struct buf line = {.cap = COMMAND_MAX};
+	const struct torctl_reply *reply;
+	int r;
+
+	torctl_settings_write(settings, &line);
+	r = buf_finish(&line);
+	if (r == 0)
+		r = torctl_command(torctl, buf_text(&line), &reply);
+	explicit_bzero(line.data, line.len); /* bridges are told to nobody else */
+	if (r < 0)
+		return r;
+	return reply->lines[0].code == 250 ? 0 : -EREMOTEIO;
 }

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "reply.h"
+#include "settings.h"
 
 #include <sys/types.h>
 
@@ -40,8 +41,15 @@ MUST_CHECK int torctl_cookie_open(const char *path, int *ret_fd);
 MUST_CHECK int torctl_authenticate(struct torctl *torctl, int cookie_fd);
 
 /*
+ * Ask how to authenticate and do so with nothing (method NULL): for a filter before Tor's socket, which
+ * asks the kernel who is at the other end. 0; -EOPNOTSUPP (it wants something), -EKEYREJECTED (it
+ * refused), or as torctl_command().
+ */
+MUST_CHECK int torctl_authenticate_null(struct torctl *torctl);
+
+/*
  * Send one command, a line without its end, and wait for its reply; events that come meanwhile are
- * passed over. The reply is the connection's, until the next call, and may be a refusal (4xx, 5xx).
+ * passed over, or go to whom torctl_on_event() named. The reply is the connection's, until the next call, and may be a refusal (4xx, 5xx).
  * Returns 0; -EINVAL (@line holds a control character), -ETIMEDOUT, -ECONNRESET (Tor ended the
  * connection), -EBADMSG or -E2BIG (what came is no reply), or -errno. After an error but -EINVAL
  * the conversation is at its end: every later call returns the same.
@@ -57,3 +65,30 @@ MUST_CHECK int torctl_command(struct torctl *torctl, const char *line,
  */
 MUST_CHECK int torctl_getinfo(struct torctl *torctl, const char *key, char **ret_value);
 MUST_CHECK int torctl_getconf(struct torctl *torctl, const char *option, char **ret_value);
+
+/* Tor's bridges, as far as they are understood here; those that are not are counted in *ret_unknown.
+ * 0, or as torctl_getconf(). */
+MUST_CHECK int torctl_get_bridges(struct torctl *torctl, struct torctl_bridges *ret_bridges,
+				  size_t *ret_unknown);
+
+/* Set how Tor connects. 0; -EREMOTEIO (Tor refused: then all is as it was), -E2BIG, or as
+ * torctl_command(). */
+MUST_CHECK int torctl_configure(struct torctl *torctl, const struct torctl_settings *settings);
+
+/* ---- conversations that stay ---- */
+
+/* From now on the conversation has @deadline_ms, again. */
+void torctl_renew(struct torctl *torctl, unsigned deadline_ms);
+
+/* Call @function for each event that comes, in its order, from inside the functions here. It must not
+ * call any of them on @torctl. */
+void torctl_on_event(struct torctl *torctl,
+		     void (*function)(const struct torctl_reply *event, void *data), void *data);
+
+/* What to wait for, to be read. */
+int torctl_descriptor(const struct torctl *torctl);
+
+/* Take what has come, without waiting, but no more than a fair share of it: what is left keeps the
+ * descriptor readable, or makes this return 1. 0; -EBADMSG (a reply that nobody asked for, or none at
+ * all), or as torctl_command(). */
+MUST_CHECK int torctl_receive(struct torctl *torctl);

@@ -356,6 +356,121 @@ static void test_end_of_connection(void **state)
 	torctl = torctl_close(torctl);
 }
 
+static void test_null_authentication(void **state)
+{
+	static const struct {
+		const char *methods, *answer;
+		int error;
+	} rows[] = {
+	    {"250-AUTH METHODS=NULL\r\n250 OK\r\n", "250 OK\r\n", 0},
+	    {"250-AUTH METHODS=NULL\r\n250 OK\r\n", "515 No\r\n", -EKEYREJECTED},
+	    {"250-AUTH METHODS=COOKIE,NULLS\r\n250 OK\r\n", NULL, -EOPNOTSUPP},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct exchange script[] = {
+		    {"PROTOCOLINFO 1", rows[i].methods},
+		    {rows[i].answer ? "AUTHENTICATE" : NULL, rows[i].answer},
+		    {0},
+		};
+		struct fake fake = start(script, GENEROUS_MS);
+
+		assert_int_equal(torctl_authenticate_null(fake.torctl), rows[i].error);
+		stop(&fake);
+	}
+}
+
+static void test_configure(void **state)
+{
+	static const struct exchange script[] = {
+	    {"SETCONF DisableNetwork=1 UseBridges=1 Bridge=\"192.0.2.9:9\" ClientTransportPlugin",
+	     "250 OK\r\n"},
+	    {"SETCONF DisableNetwork=0 UseBridges=0 Bridge ClientTransportPlugin",
+	     "553 Unacceptable\r\n"},
+	    {"GETCONF Bridge", "250-Bridge=192.0.2.9:9\r\n250-Bridge=obfs9 192.0.2.1:1 x=y\r\n"
+			       "250 Bridge=192.0.2.8:8\r\n"},
+	    {"GETCONF Bridge", "250 Bridge\r\n"},
+	    {0},
+	};
+	AUTO_FREE struct torctl_bridges *bridges = calloc(1, sizeof(*bridges));
+	struct torctl_settings settings = {.bridges = bridges};
+	struct fake fake = start(script, GENEROUS_MS);
+	size_t unknown = 7;
+
+	assert_int_equal(torctl_bridges_parse("192.0.2.9:9", 11, bridges, NULL), 0);
+	assert_int_equal(torctl_configure(fake.torctl, &settings), 0);
+	assert_int_equal(torctl_configure(fake.torctl, &(struct torctl_settings){.network = true}),
+			 -EREMOTEIO);
+	assert_int_equal(torctl_get_bridges(fake.torctl, bridges, &unknown), 0);
+	assert_int_equal(bridges->count, 2);
+	assert_int_equal(unknown, 1);
+	assert_int_equal(torctl_get_bridges(fake.torctl, bridges, &unknown), 0);
+	assert_int_equal(bridges->count, 0);
+	assert_int_equal(unknown, 0);
+	stop(&fake);
+}
+
+static void count_event(const struct torctl_reply *event, void *data)
+{
+	assert_true(event->event);
+	++*(size_t *)data;
+}
+
+/* Events that come inside a command, and those that come when nobody asks. */
+static void test_events_are_told(void **state)
+{
+	static const char more[] = "650 A\r\n650 B\r\n650 C";
+	struct torctl *torctl = NULL;
+	char *version = NULL;
+	size_t count = 0;
+	int ends[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	assert_int_equal(torctl_adopt(ends[0], SHORT_MS, &torctl), 0);
+	torctl_on_event(torctl, count_event, &count);
+	assert_int_equal(torctl_descriptor(torctl), ends[0]);
+	assert_int_equal(torctl_receive(torctl), 0);
+	send_text(ends[1], "650 A\r\n250-version=1\r\n250 OK\r\n650 B\r\n");
+	torctl_renew(torctl, GENEROUS_MS);
+	assert_int_equal(torctl_getinfo(torctl, "version", &version), 0);
+	free(version);
+	assert_int_equal(count, 1);
+	assert_int_equal(torctl_receive(torctl), 0);
+	assert_int_equal(count, 2);
+	send_text(ends[1], more);
+	assert_int_equal(torctl_receive(torctl), 0);
+	assert_int_equal(count, 4);
+	send_text(ends[1], "\r\n250 OK\r\n");
+	assert_int_equal(torctl_receive(torctl), -EBADMSG);
+	assert_int_equal(torctl_receive(torctl), -EBADMSG);
+	assert_int_equal(count, 5);
+	torctl = torctl_close(torctl);
+	close(ends[1]);
+}
+
+/* A flood is taken in shares; its end is seen after the last event. */
+static void test_flood_of_events(void **state)
+{
+	AUTO_BUF struct buf text = {.cap = 1 << 20};
+	struct torctl *torctl = NULL;
+	size_t count = 0, turns = 0;
+	int ends[2], r;
+
+	for (size_t i = 0; i < 2000; i++)
+		buf_puts(&text, "650 A\r\n");
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	assert_int_equal(torctl_adopt(ends[0], SHORT_MS, &torctl), 0);
+	torctl_on_event(torctl, count_event, &count);
+	send_text(ends[1], buf_text(&text));
+	close(ends[1]);
+	while ((r = torctl_receive(torctl)) >= 0)
+		turns++;
+	assert_int_equal(r, -ECONNRESET);
+	assert_int_equal(count, 2000);
+	assert_true(turns > 3);
+	torctl = torctl_close(torctl);
+}
+
 static void test_nobody_listens(void **state)
 {
 	char path[200] = "/nonexistent/control";
@@ -430,6 +545,10 @@ int main(void)
 	    cmocka_unit_test(test_commands_are_lines),
 	    cmocka_unit_test(test_hang_up_and_garbage_end_it),
 	    cmocka_unit_test(test_end_of_connection),
+	    cmocka_unit_test(test_null_authentication),
+	    cmocka_unit_test(test_configure),
+	    cmocka_unit_test(test_events_are_told),
+	    cmocka_unit_test(test_flood_of_events),
 	    cmocka_unit_test(test_nobody_listens),
 	    cmocka_unit_test(test_deadline),
 	    cmocka_unit_test(test_deadline_of_sending),
