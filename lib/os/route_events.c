@@ -9,11 +9,8 @@
 
 #define QUEUE_BYTES (1 << 20)
 
-int route_events_open(int *ret_fd)
+static int open_groups(const int *groups, size_t count, int *ret_fd)
 {
-	static const int groups[] = {RTNLGRP_LINK,        RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
-				     RTNLGRP_IPV4_RULE,   RTNLGRP_IPV6_RULE,   RTNLGRP_IPV4_NETCONF,
-				     RTNLGRP_IPV6_NETCONF};
 	const struct sockaddr_nl own = {.nl_family = AF_NETLINK};
 	int bytes = QUEUE_BYTES;
 	AUTO_CLOSE int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
@@ -24,12 +21,28 @@ int route_events_open(int *ret_fd)
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) < 0 &&
 	    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)) < 0)
 		return neg_errno();
-	for (size_t i = 0; i < ARRAY_SIZE(groups); i++)
+	for (size_t i = 0; i < count; i++)
 		if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &groups[i],
 			       sizeof(groups[i])) < 0)
 			return neg_errno();
 	*ret_fd = TAKE_FD(fd);
 	return 0;
+}
+
+int route_events_open(int *ret_fd)
+{
+	static const int groups[] = {RTNLGRP_LINK,        RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
+				     RTNLGRP_IPV4_RULE,   RTNLGRP_IPV6_RULE,   RTNLGRP_IPV4_NETCONF,
+				     RTNLGRP_IPV6_NETCONF};
+
+	return open_groups(groups, ARRAY_SIZE(groups), ret_fd);
+}
+
+int route_events_open_ipv4(int *ret_fd)
+{
+	static const int groups[] = {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE};
+
+	return open_groups(groups, ARRAY_SIZE(groups), ret_fd);
 }
 
 static int link_read(const struct nlmsghdr *header, const uint8_t *body, size_t len,
@@ -81,6 +94,10 @@ static int message_read(const uint8_t *bytes, size_t len, struct route_event *re
 	case RTM_NEWRULE:
 	case RTM_DELRULE:
 		*ret_event = (struct route_event){.kind = ROUTE_EVENT_RULE};
+		return 1;
+	case RTM_NEWROUTE:
+	case RTM_DELROUTE:
+		*ret_event = (struct route_event){.kind = ROUTE_EVENT_ROUTE};
 		return 1;
 	case RTM_NEWNETCONF:
 	case RTM_DELNETCONF:

@@ -14,6 +14,7 @@ enum route_event_kind {
 			      * business */
 	ROUTE_EVENT_RULE,    /* a routing rule */
 	ROUTE_EVENT_SETTING, /* forwarding and its like, of a device or of all */
+	ROUTE_EVENT_ROUTE,   /* a route */
 };
 
 struct route_event {
@@ -22,8 +23,11 @@ struct route_event {
 	bool up;        /* ROUTE_EVENT_LINK: set up by the administrator */
 };
 
-/* A socket that hears of them. 0 or -errno. */
+/* A socket that hears of them, but for routes. 0 or -errno. */
 MUST_CHECK int route_events_open(int *ret_fd);
+
+/* One that hears of what decides where IPv4 goes: devices, IPv4 addresses and routes. 0 or -errno. */
+MUST_CHECK int route_events_open_ipv4(int *ret_fd);
 
 /* The next that has come already. 1; 0, there is none; -ENOBUFS, some were lost; or -errno. Of a
  * datagram with several messages the first counts: the kernel puts one into each. */

@@ -59,13 +59,13 @@ def listener(lab: Lab) -> Iterator[None]:
             process.kill()
 
 
-# What amnesia reaches from inside the namespace: without rules, and with Lethe's.
+# What amnesia reaches from inside the namespace: without rules, and with Lethe's. The namespace itself
+# leads to no address of the host; test_clearnet.py has what the rules add.
 CLEARNET = [
     ("tcp", names.WEB_ADDRESS, 80, True, True),
     ("tcp", names.PRINTER_ADDRESS, 9100, True, True),
     ("udp", names.PUBLIC_RESOLVERS[0], 53, True, True),
-    # The host's services, by an address of the host that is not the namespace's own too.
-    ("tcp", names.HOST_ADDRESS_SECOND, BAIT_PORT, True, False),
+    ("tcp", names.HOST_ADDRESS_SECOND, BAIT_PORT, False, False),
     ("tcp", names.HOST_ADDRESS, BAIT_PORT, False, False),
     ("tcp", "127.0.0.1", names.TOR_SOCKS_PORT, False, False),
     ("tcp", "127.192.5.7", 80, False, False),

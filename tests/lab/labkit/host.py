@@ -15,8 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from . import kernel, mounts, names, netns, processes
-from .wait import wait_for
+from . import kernel, mounts, names, netns
+from .clearnet import Namespace
 
 if TYPE_CHECKING:
     from .lab import Lab
@@ -26,12 +26,6 @@ T = TypeVar("T")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 HOST_NAMESPACE = "host"
 CLEARNET_NAMESPACE = "clearnet"
-_PASTA = [
-    # A bridge in user space from the namespace to sockets of the host, and nothing else: no port
-    # is forwarded in either direction, and the host's own addresses are not mapped.
-    "pasta", "-4", "--config-net", "--no-map-gw", "-t", "none", "-u", "none",
-    "-T", "none", "-U", "none", "--no-icmp", "-f", "--", "sleep", "infinity",
-]  # fmt: skip
 _PR_SET_PDEATHSIG = 1
 
 
@@ -39,8 +33,7 @@ class Host:
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
         self.mount_handle = lab.state / "host.mnt"
-        self._clearnet_mount = lab.state / "clearnet.mnt"
-        self._clearnet_net = lab.state / "clearnet.net"
+        self.clearnet = Namespace(lab, CLEARNET_NAMESPACE)
 
     def prepare(self) -> None:
         """Make the mount namespace and the users' homes."""
@@ -169,58 +162,17 @@ class Host:
 
     def start_clearnet(self) -> None:
         """Start the clearnet namespace if it is not there: its packets are clearnet-net's."""
-        if self._clearnet_process():
-            return
-        log = self._lab.logs / "clearnet"
-        argv = self.command(_PASTA, user=names.CLEARNET_NET)
-        self._clear_clearnet()
-        process = self._lab.registry.start(
-            CLEARNET_NAMESPACE, argv, log, env=self.environment(names.CLEARNET_NET)
-        )
-        inside = wait_for(lambda: self._inside(process), 20.0,
-                          f"the clearnet namespace (see {log})")
-        mounts.pin_net(self._clearnet_net, inside)
-        mounts.pin_clearnet(self._clearnet_mount, self.mount_handle, names.LAN_RESOLVER)
+        self.clearnet.start()
 
     def stop_clearnet(self) -> None:
-        process = self._clearnet_process()
-        if process:
-            self._lab.registry.stop([process])
-        self._clear_clearnet()
-
-    def _clearnet_process(self) -> processes.Process | None:
-        process = self._lab.registry.find(CLEARNET_NAMESPACE)
-        return process if process and processes.is_running(process) else None
-
-    def _clear_clearnet(self) -> None:
-        for handle in (self._clearnet_net, self._clearnet_mount):
-            if handle.exists():
-                if os.path.ismount(handle):
-                    kernel.umount(str(handle))
-                handle.unlink()
-
-    def _inside(self, process: processes.Process) -> int:
-        """The process that pasta started in its namespace, once that has an address; else 0."""
-        if not processes.is_running(process):
-            log = (self._lab.logs / "clearnet").read_text(errors="replace")
-            raise RuntimeError(f"pasta ended: {log.strip()[-800:]}")
-        own = os.stat(netns.path(self._lab.ns(names.HOST))).st_ino
-        for pid in _descendants(process.pid):
-            try:
-                elsewhere = os.stat(f"/proc/{pid}/ns/net").st_ino != own
-                configured = names.HOST_ADDRESS in _fib(pid)
-            except OSError:
-                continue
-            if elsewhere and configured:
-                return pid
-        return 0
+        self.clearnet.stop()
 
     def _handles(self, namespace: str) -> tuple[Path, Path]:
         if namespace == HOST_NAMESPACE:
             return netns.path(self._lab.ns(names.HOST)), self.mount_handle
         if namespace == CLEARNET_NAMESPACE:
             self.start_clearnet()
-            return self._clearnet_net, self._clearnet_mount
+            return self.clearnet.net, self.clearnet.mount
         raise KeyError(f"no namespace {namespace!r}; there are: host, clearnet")
 
     def _groups(self, account: names.User) -> list[int]:
@@ -230,24 +182,6 @@ class Host:
             if len(fields) == 4 and account.name in fields[3].split(","):
                 found.append(int(fields[2]))
         return found
-
-
-def _fib(pid: int) -> str:
-    return Path(f"/proc/{pid}/net/fib_trie").read_text(encoding="ascii")
-
-
-def _descendants(pid: int) -> list[int]:
-    found, pending = [], [pid]
-    while pending:
-        parent = pending.pop()
-        children = Path(f"/proc/{parent}/task/{parent}/children")
-        try:
-            below = [int(word) for word in children.read_text(encoding="ascii").split()]
-        except OSError:
-            continue
-        found += below
-        pending += below
-    return found
 
 
 def _become(net: Path, mount: Path, account: names.User, groups: list[int]) -> None:

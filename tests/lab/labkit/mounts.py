@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -57,9 +58,34 @@ def pin_clearnet(handle: Path, host: Path, resolver: str) -> None:
     _pin(handle, arrange)
 
 
-def pin_net(handle: Path, pid: int) -> None:
-    handle.touch()
-    kernel.mount(f"/proc/{pid}/ns/net", str(handle), "", kernel.MS_BIND)
+def pin_file(handle: Path, host: Path, path: Path) -> None:
+    """Bind @path, as processes in the mount namespace @host see it, to @handle."""
+    descriptor = _open_elsewhere(host, path)
+    try:
+        handle.touch()
+        kernel.mount(f"/proc/self/fd/{descriptor}", str(handle), "", kernel.MS_BIND)
+    finally:
+        os.close(descriptor)
+
+
+def _open_elsewhere(mount: Path, path: Path) -> int:
+    """A descriptor of @path as processes in the mount namespace @mount see it."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            handle = os.open(mount, os.O_RDONLY | os.O_CLOEXEC)
+            kernel.setns(handle, kernel.CLONE_NEWNS)
+            socket.send_fds(theirs, [b"x"], [os.open(path, os.O_RDONLY | os.O_CLOEXEC)])
+        finally:
+            os._exit(0)
+    theirs.close()
+    with ours:
+        _, descriptors, _, _ = socket.recv_fds(ours, 1, 1)
+    os.waitpid(pid, 0)
+    if not descriptors:
+        raise FileNotFoundError(f"{path} on the host under test")
+    return descriptors[0]
 
 
 def _enter(path: Path, kind: int) -> None:

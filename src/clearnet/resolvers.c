@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "resolvers.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define FILE_NAME    "resolv.conf"
+#define SCRATCH_NAME ".resolv.conf"
+
+static bool may_be_a_host(uint32_t address)
+{
+	uint8_t first = (uint8_t)(ntohl(address) >> 24);
+
+	return first != 0 && first != 127 && first < 224;
+}
+
+static void add(struct resolvers *resolvers, const char *word, size_t len)
+{
+	char text[INET_ADDRSTRLEN];
+	struct in_addr address;
+
+	if (len >= sizeof(text) || resolvers->count == RESOLVERS_MAX)
+		return;
+	memcpy(text, word, len);
+	text[len] = '\0';
+	if (inet_pton(AF_INET, text, &address) != 1 || !may_be_a_host(address.s_addr))
+		return;
+	for (size_t i = 0; i < resolvers->count; i++)
+		if (resolvers->list[i] == address.s_addr)
+			return;
+	resolvers->list[resolvers->count++] = address.s_addr;
+}
+
+void resolvers_add(struct resolvers *resolvers, const char *text)
+{
+	for (;;) {
+		size_t len;
+
+		text += strspn(text, " ");
+		len = strcspn(text, " ");
+		if (len == 0)
+			return;
+		add(resolvers, text, len);
+		text += len;
+	}
+}
+
+void resolvers_print(const struct resolvers *resolvers, struct buf *out)
+{
+	for (size_t i = 0; i < resolvers->count; i++) {
+		char text[INET_ADDRSTRLEN];
+
+		inet_ntop(AF_INET, &resolvers->list[i], text, sizeof(text));
+		buf_printf(out, "nameserver %s\n", text);
+	}
+}
+
+int resolvers_write(int folder, const char *text)
+{
+	AUTO_CLOSE int fd = openat(folder, SCRATCH_NAME,
+				   O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+	ssize_t written;
+	int r = 0;
+
+	if (fd < 0)
+		return neg_errno();
+	written = write(fd, text, strlen(text));
+	if (written != (ssize_t)strlen(text))
+		r = written < 0 ? neg_errno() : -EIO;
+	/* Whatever the process's mask says: everybody may know. */
+	if (r == 0 && (fchmod(fd, 0644) < 0 || renameat(folder, SCRATCH_NAME, folder, FILE_NAME) < 0))
+		r = neg_errno();
+	if (r < 0)
+		unlinkat(folder, SCRATCH_NAME, 0);
+	return r;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "resolvers.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void expect(const char *first, const char *second, const char *text)
+{
+	AUTO_BUF struct buf out = {.cap = RESOLVERS_TEXT_MAX};
+	struct resolvers resolvers = {0};
+
+	resolvers_add(&resolvers, first);
+	resolvers_add(&resolvers, second);
+	resolvers_print(&resolvers, &out);
+	assert_int_equal(buf_finish(&out), 0);
+	assert_string_equal(buf_text(&out), text);
+}
+
+static void test_words(void **state)
+{
+	expect("", "", "");
+	expect("192.168.1.1", "", "nameserver 192.168.1.1\n");
+	expect("  192.168.1.1   100.64.0.53 ", "",
+	       "nameserver 192.168.1.1\nnameserver 100.64.0.53\n");
+	expect("10.0.0.1", "10.0.0.2 10.0.0.1", "nameserver 10.0.0.1\nnameserver 10.0.0.2\n");
+	expect("1.1.1.1 2.2.2.2", "3.3.3.3 4.4.4.4",
+	       "nameserver 1.1.1.1\nnameserver 2.2.2.2\nnameserver 3.3.3.3\n");
+	expect("169.254.1.53", "223.255.255.255",
+	       "nameserver 169.254.1.53\nnameserver 223.255.255.255\n");
+}
+
+static void test_no_other_host(void **state)
+{
+	expect("127.0.0.1 127.192.0.1 0.0.0.0 0.1.2.3 224.0.0.251 239.1.1.1 255.255.255.255 240.1.1.1",
+	       "", "");
+	expect("::1 fe80::1 1.2.3 1.2.3.4.5 01.2.3.4 1.2.3.4\n", "x 1.2.3.4\tsearch 999.1.1.1", "");
+	expect("1.2.3.4\nsearch example", "192.168.1.1\noptions", "");
+}
+
+static void test_written_whole(void **state)
+{
+	char folder[] = "/tmp/lethe-resolvers-XXXXXX", text[64] = "";
+	AUTO_CLOSE int fd = -EBADF, file = -EBADF;
+
+	assert_non_null(mkdtemp(folder));
+	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(resolvers_write(fd, "nameserver 192.168.1.1\n"), 0);
+	assert_int_equal(resolvers_write(fd, "nameserver 1.1.1.1\n"), 0);
+	file = openat(fd, "resolv.conf", O_RDONLY | O_CLOEXEC);
+	assert_true(file >= 0);
+	assert_int_equal(read(file, text, sizeof(text) - 1), 19);
+	assert_string_equal(text, "nameserver 1.1.1.1\n");
+	/* Nothing else is left, and a reader of the older one still has the older one. */
+	assert_int_equal(resolvers_write(fd, ""), 0);
+	assert_int_equal(lseek(file, 0, SEEK_SET), 0);
+	assert_int_equal(read(file, text, sizeof(text) - 1), 19);
+	assert_int_equal(unlinkat(fd, "resolv.conf", 0), 0);
+	assert_int_equal(rmdir(folder), 0);
+	assert_true(resolvers_write(-EBADF, "") < 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_words),
+	    cmocka_unit_test(test_no_other_host),
+	    cmocka_unit_test(test_written_whole),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
