@@ -50,3 +50,11 @@ MUST_CHECK int sandbox_serving(void);
 /* The same; and new files may be made in the open folder @folder, take the place of others there, and
  * go. With -EBADF the same alone. */
 MUST_CHECK int sandbox_reporting(int folder);
+
+/*
+ * From here on only what a program needs that hands on connections for a process that it has started,
+ * whose pidfd is @process: connections are taken at sockets that listen already, and made by TCP; that
+ * process, and no other, may be killed and waited for. Opening a file fails with EACCES; any other call
+ * ends this process. No new privileges. Returns 0 or -errno.
+ */
+MUST_CHECK int sandbox_relaying(int process);

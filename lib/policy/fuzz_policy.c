@@ -21,6 +21,8 @@ static const char passwd[] = "root:x:0:0::/:/bin/sh\n"
 			     "amnesia:x:64001:64001::/:/bin/sh\n"
 			     "clearnet:x:64002:64002::/:/bin/sh\n"
 			     "clearnet-net:x:64003:64003::/:/bin/sh\n"
+			     "bridges-net:x:64007:64007::/:/bin/sh\n"
+			     "fronts-net:x:64008:64008::/:/bin/sh\n"
 			     "twin:x:64001:64001::/:/bin/sh\n";
 
 /* The users, in a file that exists in memory only. */

@@ -142,13 +142,13 @@ static void kinds(void **state)
 	struct atoms atoms;
 
 	assert_int_equal(atoms_collect(&atoms, &one, 1), 0);
-	assert_int_equal(atoms.uid_count, 8); /* seven named, and a stranger */
+	assert_int_equal(atoms.uid_count, 10); /* nine named, and a stranger */
 	/* Excepted on the LAN or not; for UDP a DHCP server's too. */
 	assert_int_equal(atoms.remote.tcp.samples, 2);
 	assert_int_equal(atoms.remote.udp.samples, 3);
 	assert_int_equal(atoms.remote.source.samples, 2); /* a DHCP client's or not */
-	/* 9050; 9062, a service and excepted; 9063, excepted; others. */
-	assert_int_equal(atoms.local.tcp.samples, 4);
+	/* 9050; the transports' 9055 to 9057 and 9062, services and excepted; 9063, excepted; others. */
+	assert_int_equal(atoms.local.tcp.samples, 5);
 	assert_int_equal(atoms.local.udp.samples, 2); /* 53 or not */
 	assert_int_equal(atoms.local.source.samples, 2);
 	/* The LAN, the Internet, what else clearnet may reach, automapped, broadcast, nothing. */

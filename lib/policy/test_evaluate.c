@@ -162,6 +162,56 @@ static void f2_tor(void **state)
 	CHECK_DEFAULT(rows);
 }
 
+/* "Pluggable transports run under a user of their own": those that connect to a bridge have TCP, as Tor
+ * has; those that are helped by others resolve a name and send UDP. Neither has a local service, and who
+ * runs them has nothing. */
+static void f2_transports(void **state)
+{
+	static const struct row rows[] = {
+	    {"out eth0 bridges-net tcp 198.51.100.31:443", ACCEPT, "allow bridges-net"},
+	    {"out eth0 bridges-net tcp 1.0.0.0:1", ACCEPT, "allow bridges-net"},
+	    {"out eth0 bridges-net tcp 198.51.100.31:443 flags=A", ACCEPT, "allow bridges-net"},
+	    {"frame eth0 bridges-net tcp 198.51.100.31:443", ACCEPT, "allow bridges-net"},
+	    {"out eth0 bridges-net udp 198.51.100.31:443", DROP, "default drop"},
+	    {"out eth0 bridges-net udp 198.51.100.53:53", DROP, "default drop"},
+	    {"out eth0 bridges-net icmp 198.51.100.31 type=8", DROP, "default drop"},
+	    {"out eth0 bridges-net tcp 100.64.0.1:443", RESET, "default drop"},
+	    {"out eth0 bridges-net tcp 169.254.1.1:53", RESET, "default drop"},
+	    {"out eth0 bridges-net tcp [2001:db8::31]:443", RESET, "ipv6 blocked"},
+	    /* A bridge may stand on the LAN; a resolver there is not asked. */
+	    {"out eth0 bridges-net tcp 192.168.1.7:443", ACCEPT, "lan private"},
+	    {"out eth0 bridges-net udp 192.168.1.1:53", DROP, "lan private"},
+	    {"out lo bridges-net tcp 127.0.0.1:9050", RESET, NULL},
+	    {"out lo bridges-net tcp 127.0.0.1:9055", RESET, NULL},
+	    {"out lo bridges-net tcp 127.0.0.1:631", RESET, "forbid bridges-net"},
+	    {"out lo bridges-net udp 127.0.0.1:53", UNREACHABLE, NULL},
+	    {"out lo bridges-net tcp 192.168.1.2:22", RESET, "forbid bridges-net"},
+	    {"out lo bridges-net tcp [::1]:22", RESET, "forbid bridges-net"},
+	    {"out lo bridges-net tcp 127.192.0.1:80", RESET, "automap"},
+	    {"out eth0 fronts-net tcp 198.51.100.80:443", ACCEPT, "allow fronts-net"},
+	    {"out eth0 fronts-net udp 198.51.100.80:3478", ACCEPT, "allow fronts-net"},
+	    {"out eth0 fronts-net udp 192.168.1.1:53", ACCEPT, "allow fronts-net"},
+	    {"out eth0 fronts-net tcp 192.168.1.1:53", ACCEPT, "allow fronts-net"},
+	    {"out eth0 fronts-net udp 100.64.0.53:53", ACCEPT, "allow fronts-net"},
+	    {"out eth0 fronts-net udp 169.254.1.53:53", ACCEPT, "allow fronts-net"},
+	    {"out eth0 fronts-net icmp 198.51.100.80 type=8", DROP, "default drop"},
+	    {"out eth0 fronts-net sctp 198.51.100.80:80", DROP, "default drop"},
+	    {"out eth0 fronts-net udp 224.0.0.251:5353", DROP, "default drop"},
+	    {"out eth0 fronts-net udp [2001:db8::80]:3478", DROP, "ipv6 blocked"},
+	    {"out lo fronts-net tcp 127.0.0.1:9050", RESET, NULL},
+	    {"out lo fronts-net tcp 127.0.0.1:631", RESET, "forbid fronts-net"},
+	    {"out lo fronts-net udp 127.0.0.1:53", UNREACHABLE, NULL},
+	    {"out lo fronts-net tcp 192.168.1.2:22", RESET, "forbid fronts-net"},
+	    /* lethe-transport: no line of the policy names it. */
+	    {"out eth0 64009 tcp 198.51.100.31:443", RESET, "default drop"},
+	    {"out eth0 64009 udp 198.51.100.53:53", DROP, "default drop"},
+	    {"out lo 64009 tcp 127.0.0.1:9055", RESET, "service transport-obfs4"},
+	    {"out lo 64009 tcp 127.0.0.1:9050", RESET, "service socks "},
+	};
+
+	CHECK_DEFAULT(rows);
+}
+
 /* "full network access (but no loopback access)" */
 static void f3_clearnet(void **state)
 {
@@ -320,7 +370,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(f1_default),     cmocka_unit_test(f1_frames),
-	    cmocka_unit_test(f2_tor),         cmocka_unit_test(f3_clearnet),
+	    cmocka_unit_test(f2_tor), cmocka_unit_test(f2_transports), cmocka_unit_test(f3_clearnet),
 	    cmocka_unit_test(f4_namespace),   cmocka_unit_test(f5_lan_open),
 	    cmocka_unit_test(f5_lan_lookups), cmocka_unit_test(f8_ipv6_and_others),
 	};

@@ -64,6 +64,8 @@ static bool user_is_missing(const struct proof_people *people, const char *name)
 		const struct proof_user *user;
 	} users[] = {
 	    {"debian-tor", &people->tor},
+	    {"bridges-net", &people->bridges_net},
+	    {"fronts-net", &people->fronts_net},
 	    {"clearnet", &people->clearnet},
 	    {"clearnet-net", &people->clearnet_net},
 	    {"amnesia", &people->amnesia},

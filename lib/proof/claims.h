@@ -28,8 +28,8 @@ struct claims {
 	diagram lan, internet; /* destinations */
 	diagram lookup;	   /* name lookups, questions to the router, by TCP and UDP */
 	diagram broadcast; /* a DHCP client's, by who may */
-	diagram tor, clearnet, clearnet_net, amnesia; /* owners */
-	diagram open_users;			      /* clearnet and clearnet-net */
+	diagram tor, bridges_net, fronts_net, clearnet, clearnet_net, amnesia; /* owners */
+	diagram open_users; /* who has TCP and UDP: clearnet, clearnet-net, fronts-net */
 	diagram ordinary; /* whole, valid, no fragment, no options */
 	diagram labelled; /* a frame that came through the IP stack, its label its ethertype */
 };

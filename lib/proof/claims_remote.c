@@ -26,7 +26,8 @@ static void only_granted_leave_the_lan(struct claims *c, struct claims_sets *set
 {
 	never_leaves(
 	    c, sets,
-	    ALL(c->ip, c->owned, NO(ANY(c->tor, c->open_users)), NO(c->lan), NO(c->broadcast)));
+	    ALL(c->ip, c->owned, NO(ANY(c->tor, c->bridges_net, c->open_users)), NO(c->lan),
+		NO(c->broadcast)));
 }
 
 static void nobodys_packets(struct claims *c, struct claims_sets *sets)
@@ -181,19 +182,7 @@ static void link_comes_up(struct claims *c, struct claims_sets *sets)
 						NO(c->loopback), space_complete(c->space)));
 }
 
-/* ---- F2. ---- */
-
-static void tor_sends_tcp(struct claims *c, struct claims_sets *sets)
-{
-	never_leaves(c, sets, ALL(c->ip, c->tor, NO(c->lan), NO(c->tcp), NO(c->broadcast)));
-}
-
-static void tor_connects(struct claims *c, struct claims_sets *sets)
-{
-	always_leaves(c, sets, ALL(c->tor, c->internet, c->tcp));
-}
-
-/* ---- F3 and F4. ---- */
+/* ---- F2 to F4: those who send for a namespace. ---- */
 
 static void no_loopback(struct claims *c, struct claims_sets *sets, diagram user)
 {
@@ -210,6 +199,40 @@ static void whole_network(struct claims *c, struct claims_sets *sets, diagram us
 
 	always_leaves(c, sets, ALL(user, network, ANY(c->tcp, c->udp)));
 }
+
+/* ---- F2. ---- */
+
+static void tor_sends_tcp(struct claims *c, struct claims_sets *sets)
+{
+	never_leaves(c, sets, ALL(c->ip, c->tor, NO(c->lan), NO(c->tcp), NO(c->broadcast)));
+}
+
+static void tor_connects(struct claims *c, struct claims_sets *sets)
+{
+	always_leaves(c, sets, ALL(c->tor, c->internet, c->tcp));
+}
+
+static void bridges_send_tcp(struct claims *c, struct claims_sets *sets)
+{
+	never_leaves(c, sets, ALL(c->ip, c->bridges_net, NO(c->lan), NO(c->tcp), NO(c->broadcast)));
+}
+
+static void transports_on_loopback(struct claims *c, struct claims_sets *sets)
+{
+	no_loopback(c, sets, ANY(c->bridges_net, c->fronts_net));
+}
+
+static void bridges_connect(struct claims *c, struct claims_sets *sets)
+{
+	always_leaves(c, sets, ALL(c->bridges_net, c->internet, c->tcp));
+}
+
+static void fronts_have_the_network(struct claims *c, struct claims_sets *sets)
+{
+	whole_network(c, sets, c->fronts_net);
+}
+
+/* ---- F3 and F4. ---- */
 
 static void clearnet_on_loopback(struct claims *c, struct claims_sets *sets)
 {
@@ -284,8 +307,8 @@ static void other_protocols(struct claims *c, struct claims_sets *sets)
 
 const struct claims_sentence claims_remote[] = {
     SAFETY("F1.1",
-	   "Only packets of debian-tor, clearnet and clearnet-net leave for addresses outside the "
-	   "LAN; of others, only a DHCP client's broadcast does.",
+	   "Only packets of debian-tor, bridges-net, fronts-net, clearnet and clearnet-net leave for "
+	   "addresses outside the LAN; of others, only a DHCP client's broadcast does.",
 	   NULL, only_granted_leave_the_lan),
     SAFETY(
 	"F1.2",
@@ -333,6 +356,18 @@ const struct claims_sentence claims_remote[] = {
     SAFETY("F2.1", "debian-tor sends nothing but TCP to addresses outside the LAN.", "debian-tor",
 	   tor_sends_tcp),
     USE("F2.2", "debian-tor has TCP to every address of the Internet.", "debian-tor", tor_connects),
+    SAFETY("F2.3",
+	   "bridges-net, which sends what comes out of the namespace bridges, sends nothing but TCP "
+	   "to addresses outside the LAN.",
+	   "bridges-net", bridges_send_tcp),
+    SAFETY("F2.4",
+	   "bridges-net and fronts-net, which send what comes out of the namespaces of Tor's "
+	   "transports, reach no local service.",
+	   NULL, transports_on_loopback),
+    USE("F2.5", "bridges-net has TCP to every address of the Internet.", "bridges-net",
+	bridges_connect),
+    USE("F2.6", "fronts-net has TCP and UDP to the Internet, the LAN and the provider's resolvers.",
+	"fronts-net", fronts_have_the_network),
     SAFETY("F3.1", "clearnet reaches no local service.", "clearnet", clearnet_on_loopback),
     USE("F3.2", "clearnet has TCP and UDP to the Internet, the LAN and the provider's resolvers.",
 	"clearnet", clearnet_has_the_network),
@@ -349,8 +384,8 @@ const struct claims_sentence claims_remote[] = {
 	"UDP and ICMP.",
 	"amnesia", amnesia_outside),
     SAFETY("F5.1",
-	   "Nobody but clearnet and clearnet-net looks up names in the LAN or asks its router for "
-	   "the public address.",
+	   "Nobody but clearnet, clearnet-net and fronts-net looks up names in the LAN or asks its "
+	   "router for the public address.",
 	   NULL, lookups_on_the_lan),
     USE("F5.2",
 	"The LAN is open to every user by TCP, UDP and ICMP, but for name lookups and "
@@ -358,8 +393,8 @@ const struct claims_sentence claims_remote[] = {
 	NULL, lan_is_open),
     SAFETY("F8.1", "No IPv6 packet leaves, comes in from outside or is forwarded.", NULL, no_ipv6),
     SAFETY("F8.2",
-	   "UDP and ICMP leave for addresses outside the LAN only from clearnet and clearnet-net, "
-	   "but for a DHCP client's broadcast.",
+	   "UDP and ICMP leave for addresses outside the LAN only from clearnet, clearnet-net and "
+	   "fronts-net, but for a DHCP client's broadcast.",
 	   NULL, datagrams_outside),
     SAFETY("F8.3", "No other protocol over IP than TCP, UDP and ICMP leaves, whoever sends it.",
 	   NULL, other_protocols),

@@ -178,8 +178,10 @@ void claims_words(struct claims *c)
 	words_of_headers(c);
 	words_of_places(c);
 	c->tor = user_is(c, &c->people->tor);
+	c->bridges_net = user_is(c, &c->people->bridges_net);
+	c->fronts_net = user_is(c, &c->people->fronts_net);
 	c->clearnet = user_is(c, &c->people->clearnet);
 	c->clearnet_net = user_is(c, &c->people->clearnet_net);
 	c->amnesia = user_is(c, &c->people->amnesia);
-	c->open_users = ANY(c->clearnet, c->clearnet_net);
+	c->open_users = ANY(c->clearnet, c->clearnet_net, c->fronts_net);
 }

@@ -87,7 +87,7 @@ struct proof_user {
 
 /* Who is who. The lists are borrowed. */
 struct proof_people {
-	struct proof_user tor, clearnet, clearnet_net, amnesia;
+	struct proof_user tor, bridges_net, fronts_net, clearnet, clearnet_net, amnesia;
 	struct policy_uids arp, dhcp, eapol; /* who brings links up, as `link` in the policy */
 };
 

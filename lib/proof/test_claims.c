@@ -14,17 +14,21 @@
 #define TOR          900u
 #define CLEARNET     901u
 #define CLEARNET_NET 902u
+#define BRIDGES_NET  907u
+#define FRONTS_NET   908u
 #define AMNESIA      1000u
 #define OTHER        42u
 
 #define RULES CLEANUP(ruleset_freep)
 #define LO    1u
 
-#define SENTENCES 41
+#define SENTENCES 45
 
 static uint32_t root[] = {0};
 static const struct proof_people everybody = {
     .tor = {true, TOR},
+    .bridges_net = {true, BRIDGES_NET},
+    .fronts_net = {true, FRONTS_NET},
     .clearnet = {true, CLEARNET},
     .clearnet_net = {true, CLEARNET_NET},
     .amnesia = {true, AMNESIA},
@@ -185,7 +189,7 @@ static void test_sealed(void **state)
 	assert_string_equal(buf_text(&seen.refuted[PROOF_SAFETY]), "");
 	/* F1.13 is about connections that there are. */
 	assert_string_equal(buf_text(&seen.refuted[PROOF_USE]),
-			    "F1.13 F1.14 F2.2 F3.2 F4.2 F5.2 F6.6 F7.4 F9.3 F9.4 F9.5");
+			    "F1.13 F1.14 F2.2 F2.5 F2.6 F3.2 F4.2 F5.2 F6.6 F7.4 F9.3 F9.4 F9.5");
 	assert_int_equal(seen.example.packet.uid, TOR);
 	assert_int_equal(seen.example.kernel.outcome, RULESET_DROPPED);
 	done(&seen);
@@ -197,8 +201,8 @@ static void test_without_rules(void **state)
 
 	breaks(
 	    rules,
-	    "F1.1 F1.2 F1.3 F1.4 F1.5 F1.6 F1.7 F1.8 F1.9 F2.1 F3.1 F4.1 F4.3 F5.1 F6.1 F6.2 F6.3 "
-	    "F6.4 F8.1 F8.2 F8.3 F9.2",
+	    "F1.1 F1.2 F1.3 F1.4 F1.5 F1.6 F1.7 F1.8 F1.9 F2.1 F2.3 F2.4 F3.1 F4.1 F4.3 F5.1 F6.1 "
+	    "F6.2 F6.3 F6.4 F8.1 F8.2 F8.3 F9.2",
 	    NULL, NULL);
 }
 
@@ -259,6 +263,20 @@ static void test_leaving(void **state)
 		       accepts());
 		breaks(rules, "F2.1 F8.2", "F2.1", &packet);
 		assert_int_equal(packet.uid, TOR);
+		assert_int_equal(packet.protocol, IPPROTO_UDP);
+	}
+	{
+		RULES struct ruleset *rules = sealed();
+
+		OUTPUT(TO_OTHERS, PLAIN, BY(FRONTS_NET), PROTOCOL(IPPROTO_UDP), TO(203, 0, 113, 9),
+		       accepts());
+		OUTPUT(TO_OTHERS, PLAIN, BY(BRIDGES_NET), PROTOCOL(IPPROTO_TCP), TO(203, 0, 113, 9),
+		       accepts());
+		breaks(rules, "", NULL, NULL);
+		OUTPUT(TO_OTHERS, PLAIN, BY(BRIDGES_NET), PROTOCOL(IPPROTO_UDP), TO(203, 0, 113, 9),
+		       accepts());
+		breaks(rules, "F2.3 F8.2", "F2.3", &packet);
+		assert_int_equal(packet.uid, BRIDGES_NET);
 		assert_int_equal(packet.protocol, IPPROTO_UDP);
 	}
 }
@@ -414,10 +432,19 @@ static void test_loopback(void **state)
 	{
 		RULES struct ruleset *rules = sealed();
 
+		OUTPUT(TO_LOOPBACK, PLAIN, BY(FRONTS_NET), PROTOCOL(IPPROTO_TCP), PORT(0x23, 0x5a),
+		       accepts());
+		OUTPUT(TO_LOOPBACK, PLAIN6, BY(FRONTS_NET), PORT(0x23, 0x5a), accepts());
+		breaks(rules, "F2.4", "F2.4", &packet);
+		assert_int_equal(packet.uid, FRONTS_NET);
+	}
+	{
+		RULES struct ruleset *rules = sealed();
+
 		OUTPUT(TO_LOOPBACK, PLAIN, BY_ANYBODY, PROTOCOL(IPPROTO_TCP), PORT(0, 80),
 		       accepts());
 		OUTPUT(TO_LOOPBACK, PLAIN6, BY_ANYBODY, PORT(0, 80), accepts());
-		breaks(rules, "F3.1 F4.1 F6.4", "F6.4", &packet);
+		breaks(rules, "F2.4 F3.1 F4.1 F6.4", "F6.4", &packet);
 		assert_int_equal(packet.destination_port, 80);
 	}
 	{

@@ -185,7 +185,7 @@ static char *strict_text(void)
 	char *text = test_default_text();
 
 	text = test_replace(text, "lan private open except", "lan private closed except");
-	text = test_replace(text, "\nallow amnesia to loopback over tcp except 9062 9063\n",
+	text = test_replace(text, "\nallow amnesia to loopback over tcp except 9055 9056 9057 9062 9063\n",
 			    "\nallow amnesia to service socks\n"
 			    "service socks-browser tcp 9150 for amnesia\n"
 			    "service control tcp 9051 for amnesia\n"
@@ -587,7 +587,7 @@ static const struct {
 } plants[] = {
     {"service socks tcp 9050 for _apt, nobody", "service socks tcp 9051 for _apt, nobody"},
     {"service socks tcp 9050 for _apt, nobody", "service socks tcp 9050 for _apt"},
-    {"except 9062 9063", "except 9062"},
+    {"9057 9062 9063", "9057 9062"},
     {"by root, debian-tor for root, amnesia", "by root for root, amnesia"},
     {"automap 127.192.0.0/10", "automap 127.192.0.0/11"},
     {"10 to 9040 for amnesia", "10 to 9041 for amnesia"},

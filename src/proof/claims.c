@@ -116,6 +116,8 @@ static int find_people(const struct program_options *options, struct people *peo
 	if (!file)
 		return neg_errno();
 	r = r < 0 ? r : find_in(file, "debian-tor", &people->people.tor);
+	r = r < 0 ? r : find_in(file, "bridges-net", &people->people.bridges_net);
+	r = r < 0 ? r : find_in(file, "fronts-net", &people->people.fronts_net);
 	r = r < 0 ? r : find_in(file, "clearnet", &people->people.clearnet);
 	r = r < 0 ? r : find_in(file, "clearnet-net", &people->people.clearnet_net);
 	r = r < 0 ? r : find_in(file, "amnesia", &people->people.amnesia);

@@ -11,8 +11,10 @@ from labkit.promise import (BLOCKED, NOBODYS, OUT, SILENT, USERS, Traffic, autom
 
 A, C, N, T, R, Y, P = (names.AMNESIA, names.CLEARNET, names.CLEARNET_NET, names.DEBIAN_TOR,
                        names.ROOT, names.NOBODY, names.APT)
-ALL = {A, C, N, T, R, Y, P}
-CLEAR = {C, N}
+B, F, L = names.BRIDGES_NET, names.FRONTS_NET, names.TRANSPORT
+ALL = {A, C, N, T, R, Y, P, B, F, L}
+CLEAR = {C, N, F}
+TORS = {T, B}  # TCP to the Internet, and nothing else
 
 
 def traffic(protocol: str, destination: str, port: int = 0, **more: object) -> Traffic:
@@ -22,8 +24,8 @@ def traffic(protocol: str, destination: str, port: int = 0, **more: object) -> T
 # What is sent, and who may.
 SENTENCES = [
     ("Tor may open TCP connections to the Internet", traffic("tcp", "203.0.113.5", 443),
-     CLEAR | {T}),
-    ("whatever the port", traffic("tcp", "203.0.113.5", 53), CLEAR | {T}),
+     CLEAR | TORS),
+    ("whatever the port", traffic("tcp", "203.0.113.5", 53), CLEAR | TORS),
     ("Tor sends no UDP", traffic("udp", "203.0.113.5", 53), CLEAR),
     ("clearnet resolves names", traffic("udp", "192.168.1.1", 53), CLEAR),
     ("wherever the resolver is", traffic("udp", "100.64.0.53", 53), CLEAR),
@@ -34,7 +36,7 @@ SENTENCES = [
     ("the LAN is open by TCP", traffic("tcp", "192.168.1.50", 9100), ALL),
     ("by UDP", traffic("udp", "10.255.255.255", 5000), ALL),
     ("by ICMP", traffic("icmp", "172.31.255.255"), ALL),
-    ("the LAN ends where RFC 1918 says", traffic("tcp", "172.32.0.1", 80), CLEAR | {T}),
+    ("the LAN ends where RFC 1918 says", traffic("tcp", "172.32.0.1", 80), CLEAR | TORS),
     ("and begins there", traffic("udp", "172.15.255.255", 80), CLEAR),
     ("open means the protocols that a policy can name", traffic("gre", "192.168.1.50"), set()),
     ("LAN DNS is forbidden", traffic("udp", "192.168.1.1", 53), CLEAR),
@@ -82,6 +84,9 @@ LOCAL = [
     ("tcp", 9050, {A, Y, P}),
     ("tcp", 9062, {R}),
     ("tcp", 9063, set()),
+    ("tcp", 9055, {T}),
+    ("tcp", 9056, {T}),
+    ("tcp", 9057, {T}),
     ("tcp", 9040, {A}),
     ("tcp", 631, {A}),
     ("tcp", 20000, {A}),

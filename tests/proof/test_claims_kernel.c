@@ -21,16 +21,20 @@
 #define PASSWD  TEST_SOURCE_ROOT "/tests/support/passwd"
 #define SHIPPED TEST_SOURCE_ROOT "/data/policy.conf"
 
-#define SENTENCES 41
+#define SENTENCES 45
 
 #define TOR          64000
 #define AMNESIA      64001
 #define CLEARNET     64002
 #define CLEARNET_NET 64003
+#define BRIDGES_NET  64007
+#define FRONTS_NET   64008
 
 static uint32_t root[] = {0};
 static const struct proof_people people = {
     .tor = {true, TOR},
+    .bridges_net = {true, BRIDGES_NET},
+    .fronts_net = {true, FRONTS_NET},
     .clearnet = {true, CLEARNET},
     .clearnet_net = {true, CLEARNET_NET},
     .amnesia = {true, AMNESIA},
@@ -176,6 +180,8 @@ static void test_wrong_grants(void **state)
 	check(NULL, NULL, "allow nobody to 203.0.113.9 over tcp 443\n", "F1.1");
 	check(NULL, NULL, "allow root to internet over icmp\n", "F1.1 F8.2");
 	check(NULL, NULL, "allow debian-tor to internet over udp\n", "F2.1 F8.2");
+	check(NULL, NULL, "allow bridges-net to internet over udp\n", "F2.3 F8.2");
+	check(NULL, NULL, "allow bridges-net to private over udp 53\n", "F5.1");
 	check(NULL, NULL, "allow amnesia to 192.168.1.1 over udp 53\n", "F5.1");
 	check(NULL, NULL, "allow debian-tor to private over tcp 853\n", "F5.1");
 	check("link dhcp", "link dhcp for root, amnesia\n", NULL, "F1.1 F1.3 F4.3 F8.2");
@@ -195,7 +201,7 @@ static void test_wrong_lan(void **state)
 	check("lan private",
 	      "network wide = private, 100.64.0.0/10\nlan wide open except tcp 53 137 853 "
 	      "1900 5351 5353 5355, udp 53 137 853 1900 5351 5353 5355\n",
-	      NULL, "F1.1 F2.1 F4.3 F8.2");
+	      NULL, "F1.1 F2.1 F2.3 F4.3 F8.2");
 	check("allow debian-tor", "allow debian-tor to anywhere over tcp\n", NULL, "F5.1");
 }
 
@@ -203,10 +209,11 @@ static void test_wrong_loopback(void **state)
 {
 	check("forbid clearnet to", NULL, "allow clearnet to service socks\n", "F3.1");
 	check("forbid clearnet-net to", NULL, "allow clearnet-net to service dns\n", "F4.1");
+	check("forbid fronts-net to", NULL, "allow fronts-net to service socks\n", "F2.4");
 	check("forbid clearnet to", NULL, "allow clearnet to loopback over tcp except 9040\n",
 	      "F3.1 F6.3");
-	check(NULL, NULL, "allow debian-tor to loopback over tcp except 9040\n", "F6.3");
-	check(NULL, NULL, "allow debian-tor to loopback over tcp\n", "F6.3 F7.2");
+	check(NULL, NULL, "allow lethe-transport to loopback over tcp except 9040\n", "F6.3");
+	check(NULL, NULL, "allow lethe-transport to loopback over tcp\n", "F6.3 F7.2");
 	check(NULL, NULL, "service many udp 4096-8191 by root for amnesia\n", "F6.3");
 	check("automap", "automap 127.192.0.0/10 to 9040 for amnesia, nobody\n", NULL, "F7.1");
 	check(NULL, NULL, "service trans tcp 9040 for _apt\n", "F7.2");
@@ -221,6 +228,8 @@ static void test_stricter(void **state)
 	check("automap", "automap 127.192.0.0/11 to 9040 for amnesia\n", NULL, "F7.4");
 	check("allow debian-tor", NULL, NULL, "F2.2");
 	check("allow debian-tor", "allow debian-tor to internet over tcp 443 9001\n", NULL, "F2.2");
+	check("allow bridges-net", NULL, NULL, "F2.5");
+	check("allow fronts-net", "allow fronts-net to anywhere over tcp\n", NULL, "F2.6");
 	check("allow clearnet to", "allow clearnet to anywhere over tcp\n", NULL, "F3.2");
 	check("allow clearnet-net to", NULL, NULL, "F4.2");
 	check("link arp", NULL, NULL, "F1.14");
@@ -328,7 +337,7 @@ static void test_broken_rules(void **state)
 	breaks(opened_forward, "F1.8 F8.1");
 	breaks(opened_input, "F1.9 F8.1 F9.2");
 	/* Mislabelled frames are judged by their label there, whatever they are. */
-	breaks(opened_egress, "F1.1 F1.2 F1.3 F1.4 F1.5 F1.6 F2.1 F4.3 F5.1 F8.1 F8.2 F8.3");
+	breaks(opened_egress, "F1.1 F1.2 F1.3 F1.4 F1.5 F1.6 F2.1 F2.3 F4.3 F5.1 F8.1 F8.2 F8.3");
 	breaks(silent, "F9.4");
 	/* Output still refuses these addresses to others, for a reason that is gone. */
 	breaks(no_proxy, "F6.5 F7.4");

@@ -11,7 +11,7 @@ import socket
 from . import names
 
 TCP_PORTS = (names.TOR_SOCKS_PORT, names.TOR_SOCKS_SYSTEM_PORT, names.TOR_SOCKS_DOWNLOAD_PORT,
-             names.TOR_TRANS_PORT, 53, 631, 4101, 17600, 20000)
+             names.TOR_TRANS_PORT, *names.TRANSPORT_PORTS, 53, 631, 4101, 17600, 20000)
 UDP_PORTS = (53, 5353)
 # The first of each family has listeners of its own, the others are the wildcard listener's.
 ADDRESSES4 = ("127.0.0.1", names.HOST_ADDRESS, names.HOST_ADDRESS_SECOND, "127.0.0.2")

@@ -167,6 +167,9 @@ def _round_trips() -> list[list[Any]]:
         ("tcp web", names.CLEARNET_NET, lambda: reaches("tcp", web, 80)),
         ("dns public", names.CLEARNET_NET, lambda: _udp_round_trip(resolver, 53, question)),
         ("tcp web", names.DEBIAN_TOR, lambda: reaches("tcp", web, 80)),
+        ("tcp web", names.BRIDGES_NET, lambda: reaches("tcp", web, 80)),
+        ("tcp web", names.FRONTS_NET, lambda: reaches("tcp", web, 80)),
+        ("dns public", names.FRONTS_NET, lambda: _udp_round_trip(resolver, 53, question)),
     ]
     return [[name, user, as_user(user, function)] for name, user, function in tries]
 

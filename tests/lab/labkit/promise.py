@@ -18,8 +18,8 @@ BLOCKED = "blocked"
 SILENT = "silent"  # the specification does not say: either is right
 
 # The columns of the matrix, in the order in which people read them.
-USERS = (names.AMNESIA, names.CLEARNET, names.CLEARNET_NET, names.DEBIAN_TOR, names.ROOT,
-         names.NOBODY, names.APT)
+USERS = (names.AMNESIA, names.CLEARNET, names.CLEARNET_NET, names.DEBIAN_TOR, names.BRIDGES_NET,
+         names.FRONTS_NET, names.TRANSPORT, names.ROOT, names.NOBODY, names.APT)
 
 NOBODYS = "(no owner)"  # sent by the kernel for no socket, or on behalf of another namespace
 
@@ -80,12 +80,13 @@ def _lan_is_open_to(traffic: Traffic) -> bool:
 
 def _ipv4(traffic: Traffic, owner: str) -> bool:
     where = zone(traffic.destination)
-    if owner in (names.CLEARNET, names.CLEARNET_NET):
-        # F3, F4: "has the network, TCP and UDP": every address of a host, of whatever network.
+    if owner in (names.CLEARNET, names.CLEARNET_NET, names.FRONTS_NET):
+        # F2, F3, F4: "has the network, TCP and UDP": every address of a host, of whatever network.
         # Groups and broadcasts are not hosts.
         if traffic.protocol in ("tcp", "udp") and where not in ("multicast", "broadcast"):
             return True
-    if owner == names.DEBIAN_TOR and traffic.protocol == "tcp" and where == "internet":
+    if (owner in (names.DEBIAN_TOR, names.BRIDGES_NET) and traffic.protocol == "tcp"
+            and where == "internet"):
         return True  # F2
     if owner == names.ROOT and _is_dhcp(traffic):
         return True  # F1: what a link needs to come up
@@ -115,10 +116,12 @@ def promise(traffic: Traffic, user: str) -> str:
 
 # ---- local services: F3, F6, F7 -----------------------------------------------------------------
 
-AMNESIA_TCP_BLOCKLIST = frozenset({names.TOR_SOCKS_SYSTEM_PORT, names.TOR_SOCKS_DOWNLOAD_PORT})
+AMNESIA_TCP_BLOCKLIST = frozenset({names.TOR_SOCKS_SYSTEM_PORT, names.TOR_SOCKS_DOWNLOAD_PORT,
+                                   *names.TRANSPORT_PORTS})
 LOCAL_TCP = {
     names.TOR_SOCKS_PORT: frozenset({names.APT, names.NOBODY}),
     names.TOR_SOCKS_SYSTEM_PORT: frozenset({names.ROOT}),
+    **dict.fromkeys(names.TRANSPORT_PORTS, frozenset({names.DEBIAN_TOR})),
 }
 LOCAL_UDP = {names.DNS_PORT: frozenset({names.AMNESIA, names.ROOT})}
 
