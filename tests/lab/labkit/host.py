@@ -26,6 +26,13 @@ T = TypeVar("T")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 HOST_NAMESPACE = "host"
 CLEARNET_NAMESPACE = "clearnet"
+# Network namespaces beside the host's own, and whose sockets send what comes out of them.
+NAMESPACES = {
+    CLEARNET_NAMESPACE: names.CLEARNET_NET,
+    "bridges": names.BRIDGES_NET,
+    "fronts": names.FRONTS_NET,
+}
+NAMESPACE_HANDLES = tuple(f"{name}.{kind}" for name in NAMESPACES for kind in ("net", "mnt"))
 _PASTA = [
     # A bridge in user space from the namespace to sockets of the host, and nothing else: no port
     # is forwarded in either direction, and the host's own addresses are not mapped.
@@ -39,8 +46,6 @@ class Host:
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
         self.mount_handle = lab.state / "host.mnt"
-        self._clearnet_mount = lab.state / "clearnet.mnt"
-        self._clearnet_net = lab.state / "clearnet.net"
 
     def prepare(self) -> None:
         """Make the mount namespace and the users' homes."""
@@ -135,7 +140,8 @@ class Host:
 
     def shell(self, user: str = names.AMNESIA, namespace: str = HOST_NAMESPACE) -> int:
         """An interactive shell on the caller's terminal; returns its exit status."""
-        prompt = f"{user}@{self._lab.name}" + (":clearnet" if namespace != HOST_NAMESPACE else "")
+        where = f":{namespace}" if namespace != HOST_NAMESPACE else ""
+        prompt = f"{user}@{self._lab.name}{where}"
         env = self.environment(user) | {
             "TERM": os.environ.get("TERM", "dumb"),
             "PS1": rf"\[\e[1m\]{prompt}\[\e[0m\]:\w\$ ",
@@ -167,43 +173,51 @@ class Host:
 
         return _call_in_child(body, timeout)
 
-    def start_clearnet(self) -> None:
-        """Start the clearnet namespace if it is not there: its packets are clearnet-net's."""
-        if self._clearnet_process():
+    def start_namespace(self, name: str) -> None:
+        """Start it if it is not there: its packets are those of its user in NAMESPACES."""
+        if self._namespace_process(name):
             return
-        log = self._lab.logs / "clearnet"
-        argv = self.command(_PASTA, user=names.CLEARNET_NET)
-        self._clear_clearnet()
-        process = self._lab.registry.start(
-            CLEARNET_NAMESPACE, argv, log, env=self.environment(names.CLEARNET_NET)
-        )
-        inside = wait_for(lambda: self._inside(process), 20.0,
-                          f"the clearnet namespace (see {log})")
-        mounts.pin_net(self._clearnet_net, inside)
-        mounts.pin_clearnet(self._clearnet_mount, self.mount_handle, names.LAN_RESOLVER)
+        log, user = self._lab.logs / name, NAMESPACES[name]
+        argv = self.command(_PASTA, user=user)
+        self._clear_namespace(name)
+        process = self._lab.registry.start(name, argv, log, env=self.environment(user))
+        inside = wait_for(lambda: self._inside(process, log), 20.0,
+                          f"the namespace {name} (see {log})")
+        net, mount = self._namespace_handles(name)
+        mounts.pin_net(net, inside)
+        mounts.pin_clearnet(mount, self.mount_handle, names.LAN_RESOLVER)
 
-    def stop_clearnet(self) -> None:
-        process = self._clearnet_process()
+    def stop_namespace(self, name: str) -> None:
+        process = self._namespace_process(name)
         if process:
             self._lab.registry.stop([process])
-        self._clear_clearnet()
+        self._clear_namespace(name)
 
-    def _clearnet_process(self) -> processes.Process | None:
-        process = self._lab.registry.find(CLEARNET_NAMESPACE)
+    def start_clearnet(self) -> None:
+        self.start_namespace(CLEARNET_NAMESPACE)
+
+    def stop_clearnet(self) -> None:
+        self.stop_namespace(CLEARNET_NAMESPACE)
+
+    def _namespace_handles(self, name: str) -> tuple[Path, Path]:
+        return self._lab.state / f"{name}.net", self._lab.state / f"{name}.mnt"
+
+    def _namespace_process(self, name: str) -> processes.Process | None:
+        process = self._lab.registry.find(name)
         return process if process and processes.is_running(process) else None
 
-    def _clear_clearnet(self) -> None:
-        for handle in (self._clearnet_net, self._clearnet_mount):
+    def _clear_namespace(self, name: str) -> None:
+        for handle in self._namespace_handles(name):
             if handle.exists():
                 if os.path.ismount(handle):
                     kernel.umount(str(handle))
                 handle.unlink()
 
-    def _inside(self, process: processes.Process) -> int:
+    def _inside(self, process: processes.Process, log: Path) -> int:
         """The process that pasta started in its namespace, once that has an address; else 0."""
         if not processes.is_running(process):
-            log = (self._lab.logs / "clearnet").read_text(errors="replace")
-            raise RuntimeError(f"pasta ended: {log.strip()[-800:]}")
+            said = log.read_text(errors="replace")
+            raise RuntimeError(f"pasta ended: {said.strip()[-800:]}")
         own = os.stat(netns.path(self._lab.ns(names.HOST))).st_ino
         for pid in _descendants(process.pid):
             try:
@@ -218,10 +232,11 @@ class Host:
     def _handles(self, namespace: str) -> tuple[Path, Path]:
         if namespace == HOST_NAMESPACE:
             return netns.path(self._lab.ns(names.HOST)), self.mount_handle
-        if namespace == CLEARNET_NAMESPACE:
-            self.start_clearnet()
-            return self._clearnet_net, self._clearnet_mount
-        raise KeyError(f"no namespace {namespace!r}; there are: host, clearnet")
+        if namespace in NAMESPACES:
+            self.start_namespace(namespace)
+            return self._namespace_handles(namespace)
+        known = ", ".join((HOST_NAMESPACE, *NAMESPACES))
+        raise KeyError(f"no namespace {namespace!r}; there are: {known}")
 
     def _groups(self, account: names.User) -> list[int]:
         found = []
