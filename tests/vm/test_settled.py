@@ -29,7 +29,8 @@ UNITS_OF_THE_LABORATORY = {
     "run-lethe-laboratory.mount", "run-lethe-laboratory\\x2dlayer.mount",
 }  # fmt: skip
 SERVICES = {
-    "dbus-broker.service", "kmod-static-nodes.service", "lethe-console@tty1.service",
+    "dbus-broker.service", "kmod-static-nodes.service", "lethe-apparmor.service",
+    "lethe-console@tty1.service",
     "lethe-console@ttyS0.service", "lethe-guard.service", "lethe-proof.service",
     "lethe-wall.service", "lethe-watch.service",
     "NetworkManager.service",
@@ -258,6 +259,15 @@ def test_tor_is_shut_in(guest: Guest) -> None:
     assert status["Seccomp"] == "2" and status["NoNewPrivs"] == "1"
     # A low port, and a transparent one, as often as its use of the network is switched on.
     assert int(status["CapEff"], 16) == int(status["CapBnd"], 16) == 1 << 10 | 1 << 13
+
+
+def test_tors_profile_holds(guest: Guest) -> None:
+    pid = guest.main_process("tor@default.service")["Pid"]
+    assert guest.read(f"/proc/{pid}/attr/current") == "lethe-tor (enforce)"
+    # Another program cannot even be loaded under it.
+    run = ["systemd-run", "--quiet", "--wait", "--collect"]
+    assert guest.run([*run, "/usr/bin/true"]).returncode == 0
+    assert guest.run([*run, "-p", "AppArmorProfile=lethe-tor", "/usr/bin/true"]).returncode != 0
 
 
 def test_tors_control_is_not_the_users(guest: Guest) -> None:
