@@ -19,7 +19,7 @@ PACKAGES = (
     # our packages
     "build-essential", "debhelper", "lintian", "meson", "ninja-build", "pkgconf", "libc6-dev",
     "libmnl-dev", "libseccomp-dev", "libsystemd-dev", "libcmocka-dev", "libjansson-dev",
-    "clang", "bpftool", "libbpf-dev",
+    "clang", "bpftool", "libbpf-dev", "apparmor",
     # the system
     "mmdebstrap", "systemd-standalone-sysusers", "kmod", "xz-utils",
     # the medium

@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -28,13 +27,12 @@ static void become(const char *program, char *const environment[], const struct 
 		   pid_t parent)
 {
 	char *const words[] = {(char *)(uintptr_t)program, NULL};
-	const struct rlimit none = {0, 0};
 	sigset_t nothing;
 	int error;
 
 	sigemptyset(&nothing);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0 && getppid() == parent &&
-	    setrlimit(RLIMIT_CORE, &none) == 0 && sigprocmask(SIG_SETMASK, &nothing, NULL) == 0 &&
+	    sigprocmask(SIG_SETMASK, &nothing, NULL) == 0 &&
 	    dup2(ends->input, STDIN_FILENO) >= 0 && dup2(ends->output, STDOUT_FILENO) >= 0 &&
 	    dup2(ends->nowhere, STDERR_FILENO) >= 0 && dup2(ends->failure, 3) >= 0 &&
 	    fcntl(3, F_SETFD, FD_CLOEXEC) == 0 && syscall(SYS_close_range, 4, ~0u, 0) == 0)

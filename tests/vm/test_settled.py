@@ -29,7 +29,8 @@ UNITS_OF_THE_LABORATORY = {
     "run-lethe-laboratory.mount", "run-lethe-laboratory\\x2dlayer.mount",
 }  # fmt: skip
 SERVICES = {
-    "dbus-broker.service", "kmod-static-nodes.service", "lethe-console@tty1.service",
+    "dbus-broker.service", "kmod-static-nodes.service", "lethe-apparmor.service",
+    "lethe-console@tty1.service",
     "lethe-console@ttyS0.service", "lethe-guard.service", "lethe-proof.service",
     "lethe-wall.service", "lethe-watch.service",
     "NetworkManager.service",
@@ -73,7 +74,8 @@ MOUNTS_OF_THE_LABORATORY = {
 IDS = {
     names.AMNESIA: (1000, 1000), "debian-tor": (900, 900), "clearnet": (901, 901),
     "clearnet-net": (902, 902), "lethe-watch": (903, 903), "nobody": (65534, 65534),
-    "_apt": (42, 65534),
+    "_apt": (42, 65534), "bridges-net": (907, 907), "fronts-net": (908, 908),
+    "lethe-transport": (909, 909),
 }  # fmt: skip
 # Families of sockets that a program without rights gets; of others it is not even the loading of a
 # module. AF_NETLINK only asks the kernel.
@@ -255,7 +257,17 @@ def test_tor_is_shut_in(guest: Guest) -> None:
     assert status["Name"] == "tor"
     assert set(status["Uid"].split()) == {"900"} and set(status["Gid"].split()) == {"900"}
     assert status["Seccomp"] == "2" and status["NoNewPrivs"] == "1"
-    assert int(status["CapEff"], 16) == 0
+    # A low port, and a transparent one, as often as its use of the network is switched on.
+    assert int(status["CapEff"], 16) == int(status["CapBnd"], 16) == 1 << 10 | 1 << 13
+
+
+def test_tors_profile_holds(guest: Guest) -> None:
+    pid = guest.main_process("tor@default.service")["Pid"]
+    assert guest.read(f"/proc/{pid}/attr/current") == "lethe-tor (enforce)"
+    # Another program cannot even be loaded under it.
+    run = ["systemd-run", "--quiet", "--wait", "--collect"]
+    assert guest.run([*run, "/usr/bin/true"]).returncode == 0
+    assert guest.run([*run, "-p", "AppArmorProfile=lethe-tor", "/usr/bin/true"]).returncode != 0
 
 
 def test_tors_control_is_not_the_users(guest: Guest) -> None:

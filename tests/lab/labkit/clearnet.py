@@ -28,8 +28,9 @@ def program() -> Path:
 class Namespace:
     """Its packets are those of the user NAME-net."""
 
-    def __init__(self, lab: Lab, name: str) -> None:
+    def __init__(self, lab: Lab, name: str, tcp_only: bool = False) -> None:
         self._lab = lab
+        self._tcp_only = tcp_only
         self.name = name
         self.user = f"{name}-net"
         self.net = lab.state / f"{name}.net"
@@ -46,6 +47,7 @@ class Namespace:
         host.run([str(program()), "make", self.name], check=True)
         self._pin()
         options = [f"--pasta={pasta}"] if pasta else []
+        options += ["--tcp-only"] if self._tcp_only else []
         argv = host.command([str(program()), *options, "keep", self.name], user=self.user)
         self._lab.registry.start(self.name, argv, self.log, env=host.environment(self.user))
         if joined:

@@ -26,6 +26,9 @@ T = TypeVar("T")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 HOST_NAMESPACE = "host"
 CLEARNET_NAMESPACE = "clearnet"
+BRIDGES_NAMESPACE, FRONTS_NAMESPACE = "bridges", "fronts"
+NAMESPACES = (CLEARNET_NAMESPACE, BRIDGES_NAMESPACE, FRONTS_NAMESPACE)
+NAMESPACE_HANDLES = tuple(f"{name}.{kind}" for name in NAMESPACES for kind in ("net", "mnt"))
 _PR_SET_PDEATHSIG = 1
 
 
@@ -33,7 +36,12 @@ class Host:
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
         self.mount_handle = lab.state / "host.mnt"
-        self.clearnet = Namespace(lab, CLEARNET_NAMESPACE)
+        # Beside the host's own: what comes out of each is sent by a user of its own.
+        self.namespaces = {
+            CLEARNET_NAMESPACE: Namespace(lab, CLEARNET_NAMESPACE),
+            BRIDGES_NAMESPACE: Namespace(lab, BRIDGES_NAMESPACE, tcp_only=True),
+            FRONTS_NAMESPACE: Namespace(lab, FRONTS_NAMESPACE),
+        }
 
     def prepare(self) -> None:
         """Make the mount namespace and the users' homes."""
@@ -162,18 +170,31 @@ class Host:
 
     def start_clearnet(self) -> None:
         """Start the clearnet namespace if it is not there: its packets are clearnet-net's."""
-        self.clearnet.start()
+        self.start_namespace(CLEARNET_NAMESPACE)
 
     def stop_clearnet(self) -> None:
-        self.clearnet.stop()
+        self.stop_namespace(CLEARNET_NAMESPACE)
+
+    def start_namespace(self, name: str) -> None:
+        """Start it if it is not there."""
+        self.namespaces[name].start()
+
+    def stop_namespace(self, name: str) -> None:
+        self.namespaces[name].stop()
+
+    @property
+    def clearnet(self) -> Namespace:
+        return self.namespaces[CLEARNET_NAMESPACE]
 
     def _handles(self, namespace: str) -> tuple[Path, Path]:
         if namespace == HOST_NAMESPACE:
             return netns.path(self._lab.ns(names.HOST)), self.mount_handle
-        if namespace == CLEARNET_NAMESPACE:
-            self.start_clearnet()
-            return self.clearnet.net, self.clearnet.mount
-        raise KeyError(f"no namespace {namespace!r}; there are: host, clearnet")
+        found = self.namespaces.get(namespace)
+        if found is None:
+            known = ", ".join((HOST_NAMESPACE, *NAMESPACES))
+            raise KeyError(f"no namespace {namespace!r}; there are: {known}")
+        found.start()
+        return found.net, found.mount
 
     def _groups(self, account: names.User) -> list[int]:
         found = []

@@ -19,7 +19,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from . import dhcp, kernel, mounts, names, netns, processes, vmport
-from .host import Host
+from .host import NAMESPACE_HANDLES, Host
 from .topology import Topology
 from .tor import TorNetwork
 from .wait import wait_for
@@ -154,7 +154,7 @@ class Lab:
         """Whatever else still lives in the lab, ourselves and our callers excepted: processes in
         its namespaces, and those that were started there and have gone into one of their own."""
         handles = [netns.path(name) for name in self.topology.remaining()]
-        handles += [self.state / f for f in ("clearnet.net", "host.mnt", "clearnet.mnt")]
+        handles += [self.state / f for f in ("host.mnt", *NAMESPACE_HANDLES)]
         inodes = {os.stat(handle).st_ino for handle in handles if os.path.ismount(handle)}
         marker = f"{names.MARKER_VARIABLE}={self.name}"
         family = _ancestry()

@@ -74,8 +74,12 @@ def masked(what: str) -> list[str]:
 
 
 def doors() -> set[str]:
-    """The sockets that Lethe itself listens at: units by name."""
-    return {path.name for path in (ROOT / "data" / "systemd").glob("*.socket")}
+    """The sockets that Lethe itself listens at: units by name. Of those that are for transports only
+    the leases; a port is there with its transport alone."""
+    units = ROOT / "data" / "systemd"
+    leases = {f"lethe-transport-lease@{path.name.split('@')[1].split('.')[0]}.socket"
+              for path in units.glob("lethe-transport-port@*.socket.conf")}
+    return {path.name for path in units.glob("*.socket") if "@." not in path.name} | leases
 
 
 # Kernel modules --------------------------------------------------------------------------------
