@@ -72,7 +72,8 @@ MOUNTS_OF_THE_LABORATORY = {
 }  # fmt: skip
 IDS = {
     names.AMNESIA: (1000, 1000), "debian-tor": (900, 900), "clearnet": (901, 901),
-    "clearnet-net": (902, 902), "lethe-watch": (903, 903), "nobody": (65534, 65534),
+    "clearnet-net": (902, 902), "lethe-watch": (903, 903), "lethe-clock": (906, 906),
+    "nobody": (65534, 65534),
     "_apt": (42, 65534),
 }  # fmt: skip
 # Families of sockets that a program without rights gets; of others it is not even the loading of a
