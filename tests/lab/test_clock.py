@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from conftest import lab_name, say
 
-from labkit import dns, judge, names, rules, timeservers
+from labkit import client, dns, judge, names, rules, timeservers
 from labkit.capture import Capture
 from labkit.clockwork import BUILT, SECONDS, Clock, Server, now
 from labkit.lab import Lab
@@ -353,6 +353,26 @@ def test_exactly_what_is_granted_is_sent(quiet: Lab, servers: TimeServers) -> No
             assert judged.ask("network")["reason"] == "known"
         assert openings(tap.stop()) == (set(), set(), [])
         assert judged.status()["queries"] == 1 and judged.status()["requests"] == 2
+
+
+def test_one_frame_too_many_is_seen(quiet: Lab, servers: TimeServers) -> None:
+    """What the test above looks at would show another name, another connection and another protocol."""
+    rules.clear(quiet)
+    try:
+        with clock(quiet, servers) as judged, Capture(quiet) as tap:
+            judged.ask("network")
+            quiet.host.call(client.udp_exchange, timeservers.RESOLVER, 53,
+                            dns.query("planted.example"), user=names.AMNESIA)
+            quiet.host.call(client.tcp_exchange, names.WEB_ADDRESS, names.ECHO_PORT, b"x",
+                            user=names.AMNESIA)
+            quiet.host.call(client.udp_exchange, names.WEB_ADDRESS, names.ECHO_PORT, b"x",
+                            user=names.AMNESIA)
+    finally:
+        rules.apply(quiet, "lethe")
+    opened, looked_up, rest = openings(tap.stop())
+    assert "planted.example" in looked_up and len(looked_up) == 4
+    assert (names.WEB_ADDRESS, names.ECHO_PORT) in opened and len(opened) == 4
+    assert rest == [f"IPv4 protocol 17 port {names.ECHO_PORT} to {names.WEB_ADDRESS}"]
 
 
 def test_the_portal_is_asked_as_networkmanager_does(quiet: Lab, servers: TimeServers) -> None:
