@@ -22,8 +22,8 @@
 #include "transfer.h"
 
 #define DEFAULT_CA	     "/etc/ssl/certs/ca-certificates.crt"
-#define DEFAULT_SECONDS	     60
-#define DEFAULT_HOST_SECONDS 15
+#define DEFAULT_SECONDS	     45
+#define DEFAULT_HOST_SECONDS 10
 #define SECONDS_MAX	     120
 #define TURN_MS		     500
 
@@ -57,8 +57,8 @@ static void usage(void)
 	      "      --pools=FILE        whom to ask (" POOLS_FILE ")\n"
 	      "      --ca=FILE           the certificates that are trusted\n"
 	      "                          (" DEFAULT_CA ")\n"
-	      "      --seconds=N         how long all of it may take (60)\n"
-	      "      --host-seconds=N    how long one host may take (15)\n"
+	      "      --seconds=N         how long all of it may take (45)\n"
+	      "      --host-seconds=N    how long one host may take (10)\n"
 	      "  -h, --help              this text\n"
 	      "  -V, --version           print the version\n"
 	      "\n"

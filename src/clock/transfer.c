@@ -195,7 +195,7 @@ struct record transfer_time_record(const struct transfer *transfer, CURLcode cod
 	int r;
 
 	if (code != CURLE_OK) {
-		record.result = why(transfer, code);
+		record.result = (uint8_t)why(transfer, code);
 		return record;
 	}
 	/* Without a look at the chain there is no answer that could be believed. */
@@ -205,14 +205,16 @@ struct record transfer_time_record(const struct transfer *transfer, CURLcode cod
 		return record;
 	}
 	r = head_date(&transfer->head, &date);
-	record.result = r == 0 ? RECORD_DATED : r == -ENODATA ? RECORD_NO_DATE : RECORD_NO_HTTP;
-	if (r < 0)
+	if (r < 0) {
+		record.result = r == -ENODATA ? RECORD_NO_DATE : RECORD_NO_HTTP;
 		return record;
+	}
 	/* An empty window can hold no date, and a record says so by one that cannot fit. */
 	if (transfer->tls.not_before > transfer->tls.not_after) {
 		record.result = RECORD_UNTRUSTED;
 		return record;
 	}
+	record.result = RECORD_DATED;
 	record.sent = transfer->sent;
 	record.received = transfer->received;
 	record.date = date;
@@ -243,5 +245,5 @@ struct record transfer_portal_record(const struct transfer *transfer, CURLcode c
 				     const struct pools_portal *portal)
 {
 	return (struct record){.kind = RECORD_PORTAL,
-			       .result = judge_page(transfer, code, portal)};
+			       .result = (uint8_t)judge_page(transfer, code, portal)};
 }

@@ -213,7 +213,7 @@ SLOW_SERVERS: dict[str, timeservers.Answer] = {
 def test_bad_servers(quiet: Lab, servers: TimeServers, name: str) -> None:
     servers.reset(3600)
     servers.all((BAD_SERVERS | SLOW_SERVERS)[name])
-    answer = kept(quiet, servers, host_seconds=2 if name in SLOW_SERVERS else 15)
+    answer = kept(quiet, servers, host_seconds=2 if name in SLOW_SERVERS else 10)
     assert answer["reason"] == "no-quorum" and not answer["captive"]
 
 

@@ -43,7 +43,7 @@ class Clock:
 
     def __init__(self, lab: Lab, ca: Path | None = None, fetch: Server | None = None,
                  tor: Server | None = None, build: float = -30 * 86400, refuses: int = 0,
-                 host_seconds: int = 15) -> None:  # fmt: skip
+                 host_seconds: int = 10) -> None:  # fmt: skip
         self._lab, self._ca, self._refuses = lab, ca, refuses
         self._host_seconds = host_seconds
         self.folder = Path(tempfile.mkdtemp(prefix="lethe-clock-"))
