@@ -31,6 +31,13 @@ lethe (1.2.2) trixie; urgency=medium
 """
 
 
+def test_the_build_date_is_in_the_tree(tmp_path: Path) -> None:
+    """The clock's floor: the same for every build of the same sources."""
+    tree.write_build_date(tmp_path, sources.changelog_date(CHANGELOG))
+    path = tmp_path / "usr/lib/lethe/build-date"
+    assert path.read_text() == "1795323600\n" and path.stat().st_mode & 0o777 == 0o644
+
+
 # ---- sources ----
 
 def test_date_and_version_of_the_newest_entry() -> None:

@@ -143,6 +143,14 @@ def install_own(chosen: Sequence[Path], tree: Path, toolchain: Toolchain, date: 
     guard.unlink()
 
 
+def write_build_date(tree: Path, date: int) -> None:
+    """The floor of the clock: before this it cannot be (lethe-clock(8)). One line, in seconds."""
+    path = tree / "usr/lib/lethe/build-date"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"{date}\n")
+    path.chmod(0o644)
+
+
 def make_tree(base: Base, own: OwnPackages, chosen: Sequence[Path], toolchain: Toolchain,
               cache: Cache) -> Path:
     """The final tree, in the scratch folder."""
@@ -152,6 +160,7 @@ def make_tree(base: Base, own: OwnPackages, chosen: Sequence[Path], toolchain: T
                    "-xpf", inside(base.tar)], what="unpacking the base")
     if chosen:
         install_own(chosen, tree, toolchain, own.date)
+    write_build_date(tree, own.date)
     if any((tree / "usr/lib/systemd/system-preset").glob("*lethe*.preset")):
         toolchain.run(["chroot", inside(tree), "systemctl", "preset-all"],
                       what="enabling what the presets say")

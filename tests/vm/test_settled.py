@@ -76,6 +76,7 @@ IDS = {
     "clearnet-net": (902, 902), "lethe-watch": (903, 903), "nobody": (65534, 65534),
     "_apt": (42, 65534), "bridges-net": (907, 907), "fronts-net": (908, 908),
     "lethe-transport": (909, 909),
+    "lethe-clock": (906, 906),
 }  # fmt: skip
 # Families of sockets that a program without rights gets; of others it is not even the loading of a
 # module. AF_NETLINK only asks the kernel.

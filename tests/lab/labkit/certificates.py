@@ -4,6 +4,7 @@
     authority = Authority(folder)
     authority.certificate("www.lab.example")                       # (chain, key), files
     authority.certificate("old.lab.example", Validity.EXPIRED)
+    authority.dated("shop", ["a.example"], begin, end)             # for names, between two times
     authority.root                                                 # what a client must trust
 
 Nothing of it is kept: its keys exist while the test runs, in the test's own folder.
@@ -13,10 +14,13 @@ from __future__ import annotations
 
 import enum
 import subprocess
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 _DAY = timedelta(days=1)
+# Of the authority itself: whatever time a test lives in.
+_ALWAYS = (datetime(2000, 1, 1, tzinfo=timezone.utc), datetime(2099, 12, 31, tzinfo=timezone.utc))
 _CONFIGURATION = """[ca]
 default_ca = lab
 [lab]
@@ -66,30 +70,37 @@ class Authority:
         _openssl(["req", "-new", *_KEY, "-keyout", f"{folder}/root.key", "-out",
                   f"{folder}/root.csr", "-subj", f"/CN={name}", "-config",
                   str(self._settings)])  # fmt: skip
-        self._sign(folder / "root.csr", self.root, Validity.LONG,
-                   ["-selfsign", "-extensions", "root"])
+        self._sign(folder / "root.csr", self.root, *_ALWAYS, ["-selfsign", "-extensions", "root"])
 
     def certificate(self, name: str, validity: Validity = Validity.NOW) -> tuple[Path, Path]:
         """Certificate and key for one name, signed by this authority; made once."""
         key = (name, validity)
         if key not in self._made:
-            stem = self._folder / f"{name}-{validity.name.lower()}"
-            paths = stem.with_name(stem.name + ".pem"), stem.with_name(stem.name + ".key")
-            request = stem.with_name(stem.name + ".csr")
-            _openssl(["req", "-new", *_KEY, "-keyout", str(paths[1]), "-out", str(request), "-subj",
-                      f"/CN={name}", "-config", str(self._settings)])  # fmt: skip
-            extensions = stem.with_name(stem.name + ".ext")
-            extensions.write_text(f"subjectAltName = DNS:{name}\nbasicConstraints = CA:false\n"
-                                  "extendedKeyUsage = serverAuth\n", encoding="ascii")  # fmt: skip
-            self._sign(request, paths[0], validity, ["-extfile", str(extensions)])
-            self._made[key] = paths
+            now = datetime.now(timezone.utc)
+            begin, end = (now + days * _DAY for days in validity.value)
+            self._made[key] = self.dated(f"{name}-{validity.name.lower()}", [name], begin, end)
         return self._made[key]
 
-    def _sign(self, request: Path, target: Path, validity: Validity, more: list[str]) -> None:
-        now = datetime.now(timezone.utc)
-        begin, end = (f"{now + days * _DAY:%Y%m%d%H%M%SZ}" for days in validity.value)
+    def dated(self, label: str, names: Sequence[str], begin: datetime, end: datetime
+              ) -> tuple[Path, Path]:
+        """Certificate and key for these names; @label names its files, and is used once."""
+        stem = self._folder / label
+        paths = stem.with_name(stem.name + ".pem"), stem.with_name(stem.name + ".key")
+        request = stem.with_name(stem.name + ".csr")
+        _openssl(["req", "-new", *_KEY, "-keyout", str(paths[1]), "-out", str(request), "-subj",
+                  f"/CN={names[0]}", "-config", str(self._settings)])  # fmt: skip
+        extensions = stem.with_name(stem.name + ".ext")
+        alternatives = ",".join(f"DNS:{name}" for name in names)
+        extensions.write_text(f"subjectAltName = {alternatives}\nbasicConstraints = CA:false\n"
+                              "extendedKeyUsage = serverAuth\n", encoding="ascii")  # fmt: skip
+        self._sign(request, paths[0], begin, end, ["-extfile", str(extensions)])
+        return paths
+
+    def _sign(self, request: Path, target: Path, begin: datetime, end: datetime, more: list[str]
+              ) -> None:
+        dates = [f"{time:%Y%m%d%H%M%SZ}" for time in (begin, end)]
         _openssl(["ca", "-batch", "-notext", "-config", str(self._settings), "-in", str(request),
-                  "-out", str(target), "-startdate", begin, "-enddate", end,
+                  "-out", str(target), "-startdate", dates[0], "-enddate", dates[1],
                   *more])  # fmt: skip
 
 

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "judge.h"
+
+static int64_t magnitude(int64_t value)
+{
+	return value < 0 ? -value : value;
+}
+
+static struct judge_verdict kept(enum judge_reason reason)
+{
+	return (struct judge_verdict){.outcome = JUDGE_KEPT, .reason = reason};
+}
+
+/* It is @real now: is the clock near enough? */
+static struct judge_verdict put_right(int64_t real, struct clock_now now, enum judge_reason reason)
+{
+	int64_t difference = real - now.real;
+
+	return (struct judge_verdict){
+	    .outcome = magnitude(difference) <= JUDGE_RIGHT ? JUDGE_RIGHT_ALREADY : JUDGE_SET,
+	    .reason = reason,
+	    .real = real,
+	    .boot = now.boot,
+	    .difference = difference,
+	};
+}
+
+/* ---- taking records ---- */
+
+static int take_answer(struct judge_round *round, const struct record *record, int64_t boot)
+{
+	uint64_t bit = 1ull << record->host;
+
+	if (record->pool >= round->pools || round->asked[record->pool] & bit)
+		return -EBADMSG;
+	round->asked[record->pool] |= bit;
+	round->results[record->result]++;
+	if (record->result != RECORD_DATED)
+		return 0;
+	/* One answer for a pool: a second one would be a second vote. */
+	if (round->dated[record->pool].kind || record->sent < round->begun ||
+	    record->received > boot)
+		return -EBADMSG;
+	round->dated[record->pool] = *record;
+	return 0;
+}
+
+int judge_take(struct judge_round *round, const struct record *record, int64_t boot)
+{
+	if (round->ended || ++round->records > RECORD_COUNT_MAX)
+		return -EBADMSG;
+	if ((record->kind == RECORD_BEGIN) != (round->records == 1))
+		return -EBADMSG;
+	switch (record->kind) {
+	case RECORD_BEGIN:
+		if (record->pool < JUDGE_POOLS_MIN || record->pool > RECORD_POOLS_MAX)
+			return -EBADMSG;
+		round->pools = record->pool;
+		return 0;
+	case RECORD_ANSWER:
+		return take_answer(round, record, boot);
+	case RECORD_PORTAL:
+		if (round->portal)
+			return -EBADMSG;
+		round->portal = record->result;
+		return 0;
+	case RECORD_END:
+		round->ended = true;
+		return 0;
+	default:
+		return -EBADMSG;
+	}
+}
+
+/* ---- the network ---- */
+
+/* What can be used of the answers, and how many cannot, by why. */
+struct usable {
+	int64_t times[RECORD_POOLS_MAX]; /* what time it is now by each, in order */
+	size_t count;
+	unsigned early, late, certificates;
+};
+
+static void insert(struct usable *usable, int64_t time)
+{
+	size_t at = usable->count++;
+
+	for (; at > 0 && usable->times[at - 1] > time; at--)
+		usable->times[at] = usable->times[at - 1];
+	usable->times[at] = time;
+}
+
+/* A date has whole seconds, so half of one is lost on average; the answer was half the trip under way
+ * when it was there; and since then time has passed. */
+static int64_t time_now(const struct record *record, int64_t boot)
+{
+	return record->date * CLOCK_NS + CLOCK_NS / 2 + (record->received - record->sent) / 2 +
+	       (boot - record->received);
+}
+
+static void sift(const struct judge_round *round, int64_t floor, int64_t boot,
+		 struct usable *usable)
+{
+	for (unsigned i = 0; i < round->pools; i++) {
+		const struct record *record = &round->dated[i];
+
+		if (!record->kind || record->received - record->sent > JUDGE_TRIP_MAX)
+			continue;
+		if (record->date < floor)
+			usable->early++;
+		else if (!clock_fits(record->date, floor))
+			usable->late++;
+		else if (record->date < record->not_before || record->date > record->not_after)
+			usable->certificates++;
+		else
+			insert(usable, time_now(record, boot));
+	}
+}
+
+/* Somebody else answers in the place of those that were asked. */
+static bool is_captive(const struct judge_round *round)
+{
+	unsigned strangers = round->results[RECORD_UNTRUSTED] + round->results[RECORD_OTHER_NAME];
+
+	switch (round->portal) {
+	case RECORD_PORTAL_REDIRECT:
+	case RECORD_PORTAL_STATUS:
+	case RECORD_PORTAL_BODY:
+		return true;
+	case RECORD_PORTAL_UNKNOWN:
+		return strangers >= 2;
+	default:
+		return false;
+	}
+}
+
+static bool was_reached(const struct judge_round *round)
+{
+	for (unsigned i = 0; i < RECORD_RESULT_COUNT; i++)
+		if (round->results[i] && i != RECORD_NO_NAME && i != RECORD_NO_ROUTE)
+			return true;
+	return round->portal && round->portal != RECORD_PORTAL_UNKNOWN;
+}
+
+static enum judge_reason why_no_quorum(const struct judge_round *round, const struct usable *usable)
+{
+	if (is_captive(round))
+		return JUDGE_PORTAL;
+	if (usable->early)
+		return JUDGE_BEFORE_BUILD;
+	if (usable->late)
+		return JUDGE_TOO_LATE;
+	if (usable->certificates)
+		return JUDGE_CERTIFICATES;
+	return was_reached(round) ? JUDGE_NO_QUORUM : JUDGE_NO_NETWORK;
+}
+
+struct judge_verdict judge_network(struct judge_session *session, const struct judge_round *round,
+				   struct clock_now now)
+{
+	struct usable usable = {0};
+	struct judge_verdict verdict;
+	size_t quorum = round->pools / 2 + 1, agreeing = 0;
+	int64_t median;
+
+	/* Whoever did not come to an end may have been about to say more. */
+	if (!round->ended || now.boot - round->begun > JUDGE_ROUND_MAX)
+		return kept(JUDGE_BAD_FETCH);
+	sift(round, session->floor, now.boot, &usable);
+	if (usable.count < quorum) {
+		verdict = kept(why_no_quorum(round, &usable));
+		verdict.captive = verdict.reason == JUDGE_PORTAL;
+		return verdict;
+	}
+	median = usable.times[(usable.count - 1) / 2];
+	for (size_t i = 0; i < usable.count; i++)
+		agreeing += magnitude(usable.times[i] - median) <= JUDGE_AGREE;
+	if (agreeing < quorum)
+		return kept(JUDGE_DISAGREE);
+	session->has_network = true;
+	session->network = median;
+	session->network_boot = now.boot;
+	return put_right(median, now, JUDGE_NETWORK);
+}
+
+/* What time it is by the network's last word. */
+static int64_t network_time(const struct judge_session *session, int64_t boot)
+{
+	return session->network + (boot - session->network_boot);
+}
+
+bool judge_known(const struct judge_session *session, struct clock_now now,
+		 struct judge_verdict *ret_verdict)
+{
+	if (!session->has_network || now.boot - session->network_boot > JUDGE_FRESH)
+		return false;
+	/* A consensus has shown meanwhile that it was a lie. */
+	if (session->has_bound && network_time(session, now.boot) + JUDGE_AGREE <
+				      session->bound + (now.boot - session->bound_boot))
+		return false;
+	*ret_verdict = put_right(network_time(session, now.boot), now, JUDGE_KNOWN);
+	return true;
+}
+
+/* ---- Tor ---- */
+
+static bool consensus_fits(const struct judge_consensus *consensus, int64_t floor,
+			   enum judge_reason *ret_reason)
+{
+	*ret_reason = JUDGE_BEFORE_BUILD;
+	if (consensus->valid_after < floor)
+		return false;
+	*ret_reason = JUDGE_TOO_LATE;
+	if (!clock_fits(consensus->valid_until, floor))
+		return false;
+	*ret_reason = JUDGE_BAD_CONSENSUS;
+	return consensus->valid_after < consensus->fresh_until &&
+	       consensus->fresh_until <= consensus->valid_until &&
+	       consensus->valid_until - consensus->valid_after <= JUDGE_CONSENSUS_MAX;
+}
+
+/* Not before this is it now: the highest beginning that was seen, and what has passed since. */
+static int64_t raise_bound(struct judge_session *session, int64_t valid_after, int64_t boot)
+{
+	int64_t known = session->bound + (boot - session->bound_boot);
+
+	if (!session->has_bound || valid_after > known) {
+		session->has_bound = true;
+		session->bound = valid_after;
+		session->bound_boot = boot;
+		return valid_after;
+	}
+	return known;
+}
+
+/* The best that is known of the time in and after a consensus: the network's word, if it is not before
+ * the bound, else the middle of when everybody gets this consensus. */
+static int64_t best_guess(const struct judge_session *session,
+			  const struct judge_consensus *consensus, int64_t bound, int64_t boot)
+{
+	int64_t begin = consensus->valid_after * CLOCK_NS, middle;
+
+	if (session->has_network && network_time(session, boot) + JUDGE_AGREE >= bound)
+		return network_time(session, boot);
+	middle = begin + (consensus->fresh_until - consensus->valid_after) * CLOCK_NS / 2;
+	return bound > middle ? bound : middle;
+}
+
+struct judge_verdict judge_consensus(struct judge_session *session,
+				     const struct judge_consensus *consensus, struct clock_now now)
+{
+	enum judge_reason reason;
+	int64_t end, bound, best;
+
+	if (!consensus_fits(consensus, session->floor, &reason))
+		return kept(reason);
+	end = consensus->valid_until * CLOCK_NS;
+	bound = raise_bound(session, consensus->valid_after * CLOCK_NS, now.boot);
+	best = best_guess(session, consensus, bound, now.boot);
+	if (now.real + JUDGE_AGREE < bound)
+		return put_right(best, now, JUDGE_CONSENSUS);
+	if (now.real <= end)
+		return (struct judge_verdict){.outcome = JUDGE_RIGHT_ALREADY,
+					      .reason = JUDGE_CONSENSUS};
+	/* The clock may be ahead, or the consensus old: it is if it must be over by the time that has
+	 * passed since it was first seen, or by what the network says. */
+	if (bound > end || best > end)
+		return kept(JUDGE_STALE);
+	return put_right(best, now, JUDGE_CONSENSUS);
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "test_clock.h"
+
+#define HOUR 3600ll
+
+static struct judge_session session;
+
+static int setup(void **state)
+{
+	session = (struct judge_session){.floor = TEST_FLOOR};
+	return 0;
+}
+
+/* As Tor's network makes it each hour, beginning at @begin (s). */
+static struct judge_consensus hourly(int64_t begin)
+{
+	return (struct judge_consensus){
+	    .valid_after = begin, .fresh_until = begin + HOUR, .valid_until = begin + 3 * HOUR};
+}
+
+/* The clock says TEST_REAL + @clock, @boot seconds after the start; the consensus began at TEST_REAL +
+ * @begin. */
+static struct judge_verdict judge(int64_t begin, int64_t clock, int64_t boot)
+{
+	struct judge_consensus consensus = hourly(TEST_REAL + begin);
+
+	return judge_consensus(&session, &consensus, test_now(TEST_REAL + clock, boot * CLOCK_NS));
+}
+
+static void test_inside(void **state)
+{
+	static const int64_t rows[] = {0, 1, HOUR, 3 * HOUR};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct judge_verdict verdict;
+
+		setup(state);
+		verdict = judge(0, rows[i], 100);
+		assert_int_equal(verdict.outcome, JUDGE_RIGHT_ALREADY);
+		assert_int_equal(verdict.reason, JUDGE_CONSENSUS);
+	}
+}
+
+/* Behind or ahead: into the middle of when everybody gets this consensus. */
+static void test_outside(void **state)
+{
+	static const int64_t rows[] = {-13, -HOUR, -86400, -300 * 86400, 3 * HOUR + 1, 30 * HOUR,
+				       5 * CLOCK_YEAR};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct judge_verdict verdict;
+
+		setup(state);
+		verdict = judge(0, rows[i], 100);
+		assert_int_equal(verdict.outcome, JUDGE_SET);
+		assert_int_equal(verdict.reason, JUDGE_CONSENSUS);
+		assert_int_equal(verdict.real, (TEST_REAL + HOUR / 2) * CLOCK_NS);
+		assert_int_equal(verdict.boot, 100 * CLOCK_NS);
+		assert_int_equal(verdict.difference, (HOUR / 2 - rows[i]) * CLOCK_NS);
+	}
+}
+
+static void test_times_that_cannot_be(void **state)
+{
+	static const struct {
+		struct judge_consensus consensus;
+		enum judge_reason reason;
+	} rows[] = {
+	    {{0, 0, 0}, JUDGE_BEFORE_BUILD},
+	    {{TEST_FLOOR - 1, TEST_FLOOR + 1, TEST_FLOOR + 2}, JUDGE_BEFORE_BUILD},
+	    {{TEST_REAL, TEST_REAL + 1, INT64_MAX}, JUDGE_TOO_LATE},
+	    {{TEST_REAL, TEST_REAL + 1, 253402300799}, JUDGE_TOO_LATE},
+	    {{TEST_REAL, TEST_REAL, TEST_REAL + 1}, JUDGE_BAD_CONSENSUS},
+	    {{TEST_REAL, TEST_REAL + 2, TEST_REAL + 1}, JUDGE_BAD_CONSENSUS},
+	    {{TEST_REAL, TEST_REAL + 1, TEST_REAL - 1}, JUDGE_BAD_CONSENSUS},
+	    {{TEST_REAL, TEST_REAL + 1, TEST_REAL + JUDGE_CONSENSUS_MAX + 1}, JUDGE_BAD_CONSENSUS},
+	    {{TEST_REAL, INT64_MAX, TEST_REAL + 1}, JUDGE_BAD_CONSENSUS},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct judge_verdict verdict = judge_consensus(
+		    &session, &rows[i].consensus, test_now(TEST_REAL - 86400, TEST_BOOT));
+
+		assert_int_equal(verdict.outcome, JUDGE_KEPT);
+		assert_int_equal(verdict.reason, rows[i].reason);
+		assert_false(session.has_bound);
+	}
+}
+
+/* After a night in suspension the clock is right, and Tor has yesterday's consensus. */
+static void test_an_old_consensus(void **state)
+{
+	struct judge_verdict verdict;
+
+	assert_int_equal(judge(0, HOUR, 100).outcome, JUDGE_RIGHT_ALREADY);
+	verdict = judge(0, 9 * HOUR, 100 + 8 * HOUR);
+	assert_int_equal(verdict.outcome, JUDGE_KEPT);
+	assert_int_equal(verdict.reason, JUDGE_STALE);
+}
+
+/* Who is handed older and older consensuses is not led back. */
+static void test_no_way_back(void **state)
+{
+	struct judge_verdict verdict;
+
+	assert_int_equal(judge(0, HOUR, 100).outcome, JUDGE_RIGHT_ALREADY);
+	verdict = judge(-24 * HOUR, HOUR, 200);
+	assert_int_equal(verdict.outcome, JUDGE_KEPT);
+	assert_int_equal(verdict.reason, JUDGE_STALE);
+	/* A clock that is behind what was shown is put forward, to what must have been reached. */
+	verdict = judge(-24 * HOUR, -23 * HOUR, 300);
+	assert_int_equal(verdict.outcome, JUDGE_SET);
+	assert_int_equal(verdict.real, (TEST_REAL + 200) * CLOCK_NS);
+}
+
+/* What the network said: the consensus puts a lie right, and an old one does not harm the truth. */
+static void test_with_the_network(void **state)
+{
+	struct judge_verdict verdict;
+
+	session.has_network = true;
+	session.network_boot = 100 * CLOCK_NS;
+	/* It said less than the consensus shows. */
+	session.network = (TEST_REAL - 86400) * CLOCK_NS;
+	verdict = judge(0, -86400, 100);
+	assert_int_equal(verdict.outcome, JUDGE_SET);
+	assert_int_equal(verdict.real, (TEST_REAL + HOUR / 2) * CLOCK_NS);
+	/* And is then asked anew. */
+	assert_false(judge_known(&session, test_now(TEST_REAL, 101 * CLOCK_NS), &verdict));
+
+	/* It agrees with the clock; the consensus is old. */
+	setup(state);
+	session.has_network = true;
+	session.network_boot = 100 * CLOCK_NS;
+	session.network = (TEST_REAL + 20 * HOUR) * CLOCK_NS;
+	verdict = judge(0, 20 * HOUR, 100);
+	assert_int_equal(verdict.outcome, JUDGE_KEPT);
+	assert_int_equal(verdict.reason, JUDGE_STALE);
+
+	/* It fits the consensus, and is nearer than the consensus' middle. */
+	session.has_bound = false;
+	session.network = (TEST_REAL + HOUR + 7) * CLOCK_NS;
+	verdict = judge(0, -HOUR, 100);
+	assert_int_equal(verdict.outcome, JUDGE_SET);
+	assert_int_equal(verdict.real, (TEST_REAL + HOUR + 7) * CLOCK_NS);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup(test_inside, setup),
+	    cmocka_unit_test_setup(test_outside, setup),
+	    cmocka_unit_test_setup(test_times_that_cannot_be, setup),
+	    cmocka_unit_test_setup(test_an_old_consensus, setup),
+	    cmocka_unit_test_setup(test_no_way_back, setup),
+	    cmocka_unit_test_setup(test_with_the_network, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
