@@ -15,9 +15,21 @@
 #include <sys/time.h>
 #include <sys/wait.h>
 
+#include <os/file.h>
+#include <os/route_events.h>
 #include <os/sysctl.h>
 
+#include "uplink.h"
+
 #define ANSWER_SECONDS 10 /* the kernel answers at once; this only ends a wait for ever */
+
+/* What a child is to do elsewhere, to bring a descriptor back. */
+struct errand {
+	int (*run)(const struct errand *errand, int *ret_fd);
+	uid_t uid;
+	gid_t gid;
+	int user, net;
+};
 
 /* ---- a new one ---- */
 
@@ -89,14 +101,14 @@ static int settings_write(void)
 	return 0;
 }
 
-static int make_here(uid_t uid, gid_t gid, int *ret_net)
+static int make_here(const struct errand *errand, int *ret_net)
 {
-	int fd, r = become(uid, gid);
+	int fd, r = become(errand->uid, errand->gid);
 
 	if (r == 0 && unshare(CLONE_NEWUSER) < 0)
 		r = neg_errno();
 	if (r == 0)
-		r = map_itself(uid, gid);
+		r = map_itself(errand->uid, errand->gid);
 	if (r == 0 && unshare(CLONE_NEWNET) < 0)
 		r = neg_errno();
 	if (r == 0)
@@ -172,9 +184,9 @@ static int await(pid_t child)
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -ECHILD;
 }
 
-int inside_new(uid_t uid, gid_t gid, int *ret_net)
+static int fetch(const struct errand *errand, int *ret_fd)
 {
-	AUTO_CLOSE int ours = -EBADF, theirs = -EBADF, net = -EBADF;
+	AUTO_CLOSE int ours = -EBADF, theirs = -EBADF, fd = -EBADF;
 	int pair[2], r, ended;
 	pid_t child;
 
@@ -188,18 +200,92 @@ int inside_new(uid_t uid, gid_t gid, int *ret_net)
 	if (child == 0) {
 		int made = -EBADF;
 
-		r = make_here(uid, gid, &made);
+		r = errand->run(errand, &made);
 		_exit(hand_over(theirs, r, made) == 0 ? 0 : 1);
 	}
 	closep(&theirs);
 	theirs = -EBADF;
-	r = take_over(ours, &net);
+	r = take_over(ours, &fd);
 	ended = await(child);
 	if (r == 0)
 		r = ended;
 	if (r == 0)
-		*ret_net = TAKE_FD(net);
+		*ret_fd = TAKE_FD(fd);
 	return r;
+}
+
+int inside_new(uid_t uid, gid_t gid, int *ret_net)
+{
+	const struct errand errand = {.run = make_here, .uid = uid, .gid = gid};
+
+	return fetch(&errand, ret_net);
+}
+
+/* ---- looking into it ---- */
+
+static int enter(int user, int net)
+{
+	return setns(user, CLONE_NEWUSER) < 0 || setns(net, CLONE_NEWNET) < 0 ? neg_errno() : 0;
+}
+
+static int listen_here(const struct errand *errand, int *ret_events)
+{
+	int r = enter(errand->user, errand->net);
+
+	return r < 0 ? r : route_events_open_ipv4(ret_events);
+}
+
+int inside_listen(int user, int net, int *ret_events)
+{
+	const struct errand errand = {.run = listen_here, .user = user, .net = net};
+
+	return fetch(&errand, ret_events);
+}
+
+/* An exit status: what waits for it reads it as a number from 0, or as -errno. */
+#define ANSWERS 2
+
+static int leads_out_here(int user, int net)
+{
+	AUTO_BUF struct buf routes = {.cap = UPLINK_ROUTES_MAX};
+	char device[UPLINK_DEVICE_MAX];
+	int r = enter(user, net);
+
+	if (r == 0)
+		r = file_read("/proc/thread-self/net/route", &routes);
+	if (r == 0)
+		r = uplink_device(buf_text(&routes), device);
+	return r == 0 ? 1 : r == -ENOENT ? 0 : r;
+}
+
+static int ask(pid_t child)
+{
+	int status = 0;
+
+	while (waitpid(child, &status, 0) < 0)
+		if (errno != EINTR)
+			return neg_errno();
+	if (!WIFEXITED(status))
+		return -ECHILD;
+	return WEXITSTATUS(status) < ANSWERS ? WEXITSTATUS(status)
+					     : ANSWERS - 1 - WEXITSTATUS(status);
+}
+
+/* The errors that can come are far below 255. */
+static void tell_and_exit(int answer)
+{
+	_exit(answer < 0 ? ANSWERS - 1 - answer : answer);
+}
+
+int inside_leads_out(int user, int net)
+{
+	pid_t child = fork();
+
+	if (child < 0)
+		return neg_errno();
+	if (child == 0)
+		tell_and_exit(leads_out_here(user, net));
+	return ask(child);
 }
 
 /* ---- addresses that no host has ---- */
@@ -288,7 +374,7 @@ int inside_hide(int user, int net, const uint32_t *hide, size_t hide_count, cons
 		size_t show_count)
 {
 	pid_t child;
-	int status = 0;
+	int r;
 
 	if (hide_count == 0 && show_count == 0)
 		return 0;
@@ -296,15 +382,8 @@ int inside_hide(int user, int net, const uint32_t *hide, size_t hide_count, cons
 	if (child < 0)
 		return neg_errno();
 	if (child == 0) {
-		/* The errors that can come are below 256, as an exit status is. */
-		if (setns(user, CLONE_NEWUSER) < 0 || setns(net, CLONE_NEWNET) < 0)
-			_exit(errno & 0xff);
-		_exit(-hide_here(hide, hide_count, show, show_count) & 0xff);
+		r = enter(user, net);
+		tell_and_exit(r < 0 ? r : hide_here(hide, hide_count, show, show_count));
 	}
-	while (waitpid(child, &status, 0) < 0)
-		if (errno != EINTR)
-			return neg_errno();
-	if (!WIFEXITED(status))
-		return -ECHILD;
-	return -WEXITSTATUS(status);
+	return ask(child);
 }

@@ -29,6 +29,9 @@
 struct keeper {
 	const struct keep_options *options;
 	int net, user, events, signals, manager;
+	int inside;  /* tells of changes in the namespace */
+	bool joined; /* pasta has brought a network into it */
+	bool ready;  /* the service manager knows */
 	pid_t pasta; /* 0: it does not run */
 	int64_t started;
 	int64_t again; /* when it may be started; 0: at once */
@@ -121,8 +124,28 @@ static int start_pasta(struct keeper *keeper, const char *device)
 	if (child == 0)
 		become_pasta(keeper, device, parent);
 	keeper->pasta = child;
+	keeper->joined = false;
 	keeper->started = now_ms();
 	return 0;
+}
+
+/* Programs that are started after this service have a network if there is one. */
+static void say_state(struct keeper *keeper, const char *state)
+{
+	tell(keeper, state);
+	if (!keeper->ready)
+		tell(keeper, "READY=1\n");
+	keeper->ready = true;
+}
+
+/* What there is to hear from inside is that pasta has made its device and routes. */
+static void look_inside(struct keeper *keeper)
+{
+	if (keeper->pasta == 0 || keeper->joined ||
+	    inside_leads_out(keeper->user, keeper->net) <= 0)
+		return;
+	keeper->joined = true;
+	say_state(keeper, "STATUS=joined\n");
 }
 
 static void pasta_ended(struct keeper *keeper, int status)
@@ -170,27 +193,25 @@ static void settle(struct keeper *keeper)
 		return;
 	r = device_find(device);
 	if (r == -ENOENT) {
-		tell(keeper, "STATUS=waiting for a network\n");
+		say_state(keeper, "STATUS=waiting for a network\n");
 		return;
 	}
 	if (r == 0)
 		r = start_pasta(keeper, device);
-	if (r == 0) {
-		tell(keeper, "STATUS=joined\n");
+	if (r == 0)
 		return;
-	}
 	say(keeper, "cannot start pasta", r);
 	keeper->again = now_ms() + AGAIN_LAST_MS;
 }
 
 /* Take what has come. */
-static int take_events(struct keeper *keeper, bool *ret_any)
+static int take_events(int fd, bool *ret_any)
 {
 	struct route_event event;
 	bool any = false;
 	int r;
 
-	while ((r = route_events_next(keeper->events, &event)) != 0) {
+	while ((r = route_events_next(fd, &event)) != 0) {
 		/* Lost: something has changed then, and all is looked at anew anyway. */
 		if (r < 0 && r != -ENOBUFS)
 			return r;
@@ -228,7 +249,8 @@ static int patience(const struct keeper *keeper)
 static int loop(struct keeper *keeper)
 {
 	struct pollfd wait[] = {{.fd = keeper->signals, .events = POLLIN},
-				{.fd = keeper->events, .events = POLLIN}};
+				{.fd = keeper->events, .events = POLLIN},
+				{.fd = keeper->inside, .events = POLLIN}};
 	bool end = false, changed = false;
 	int r = 0;
 
@@ -239,7 +261,11 @@ static int loop(struct keeper *keeper)
 		r = take_signals(keeper, &end);
 		if (r < 0 || end)
 			return r;
-		r = take_events(keeper, &changed);
+		r = take_events(keeper->inside, &changed);
+		if (r == 0 && changed)
+			look_inside(keeper);
+		if (r == 0)
+			r = take_events(keeper->events, &changed);
 		if (r < 0)
 			return r;
 		if (changed)
@@ -263,6 +289,8 @@ static int prepare(struct keeper *keeper)
 		return r;
 	/* Before anything is looked at, so that no change is missed. */
 	r = route_events_open_ipv4(&keeper->events);
+	if (r == 0)
+		r = inside_listen(keeper->user, keeper->net, &keeper->inside);
 	if (r < 0)
 		return r;
 	sigemptyset(&ours);
@@ -282,17 +310,17 @@ int keep(const struct keep_options *options)
 				.user = -EBADF,
 				.events = -EBADF,
 				.signals = -EBADF,
-				.manager = -EBADF};
+				.manager = -EBADF,
+				.inside = -EBADF};
 	int r = prepare(&keeper);
 
-	if (r == 0) {
-		tell(&keeper, "READY=1\n");
+	if (r == 0)
 		r = loop(&keeper);
-	}
 	stop_pasta(&keeper);
 	closep(&keeper.net);
 	closep(&keeper.user);
 	closep(&keeper.events);
+	closep(&keeper.inside);
 	closep(&keeper.signals);
 	closep(&keeper.manager);
 	return r;

@@ -17,21 +17,27 @@ static bool may_be_a_host(uint32_t address)
 	return first != 0 && first != 127 && first < 224;
 }
 
-static void add(struct resolvers *resolvers, const char *word, size_t len)
+static void add_address(struct resolvers *resolvers, uint32_t address)
+{
+	if (resolvers->count == RESOLVERS_MAX || !may_be_a_host(address))
+		return;
+	for (size_t i = 0; i < resolvers->count; i++)
+		if (resolvers->list[i] == address)
+			return;
+	resolvers->list[resolvers->count++] = address;
+}
+
+static void add_word(struct resolvers *resolvers, const char *word, size_t len)
 {
 	char text[INET_ADDRSTRLEN];
 	struct in_addr address;
 
-	if (len >= sizeof(text) || resolvers->count == RESOLVERS_MAX)
+	if (len >= sizeof(text))
 		return;
 	memcpy(text, word, len);
 	text[len] = '\0';
-	if (inet_pton(AF_INET, text, &address) != 1 || !may_be_a_host(address.s_addr))
-		return;
-	for (size_t i = 0; i < resolvers->count; i++)
-		if (resolvers->list[i] == address.s_addr)
-			return;
-	resolvers->list[resolvers->count++] = address.s_addr;
+	if (inet_pton(AF_INET, text, &address) == 1)
+		add_address(resolvers, address.s_addr);
 }
 
 void resolvers_add(struct resolvers *resolvers, const char *text)
@@ -43,9 +49,15 @@ void resolvers_add(struct resolvers *resolvers, const char *text)
 		len = strcspn(text, " ");
 		if (len == 0)
 			return;
-		add(resolvers, text, len);
+		add_word(resolvers, text, len);
 		text += len;
 	}
+}
+
+void resolvers_join(struct resolvers *resolvers, const struct resolvers *others)
+{
+	for (size_t i = 0; i < others->count; i++)
+		add_address(resolvers, others->list[i]);
 }
 
 void resolvers_print(const struct resolvers *resolvers, struct buf *out)

@@ -22,6 +22,9 @@ struct resolvers {
  * doubles and what is more than RESOLVERS_MAX. */
 void resolvers_add(struct resolvers *resolvers, const char *text);
 
+/* The same for those of @others. */
+void resolvers_join(struct resolvers *resolvers, const struct resolvers *others);
+
 /* The text of a resolv.conf(5); "" without any. */
 void resolvers_print(const struct resolvers *resolvers, struct buf *out);
 

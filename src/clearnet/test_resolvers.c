@@ -41,6 +41,20 @@ static void test_no_other_host(void **state)
 	expect("1.2.3.4\nsearch example", "192.168.1.1\noptions", "");
 }
 
+static void test_joined(void **state)
+{
+	AUTO_BUF struct buf out = {.cap = RESOLVERS_TEXT_MAX};
+	struct resolvers own = {0}, offered = {0};
+
+	resolvers_add(&own, "1.1.1.1");
+	resolvers_add(&offered, "2.2.2.2 1.1.1.1 3.3.3.3");
+	resolvers_join(&own, &offered);
+	resolvers_join(&own, &(struct resolvers){.list = {0x04040404u}, .count = 1});
+	resolvers_print(&own, &out);
+	assert_string_equal(buf_text(&out),
+			    "nameserver 1.1.1.1\nnameserver 2.2.2.2\nnameserver 3.3.3.3\n");
+}
+
 static void test_written_whole(void **state)
 {
 	char folder[] = "/tmp/lethe-resolvers-XXXXXX", text[64] = "";
@@ -69,6 +83,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_words),
 	    cmocka_unit_test(test_no_other_host),
+	    cmocka_unit_test(test_joined),
 	    cmocka_unit_test(test_written_whole),
 	};
 

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * lethe-clearnet-run: starts the one program that a connection asks for, and ends it with the connection.
+ * Its unit has put it into the namespace, under the user that the program runs as, with nothing left to
+ * give up: what it reads comes from lethe-clearnetd, and what it starts has no more than it has.
+ */
+#include <fcntl.h>
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <os/sandbox.h>
+
+#include "door.h"
+
+#define LEASE	     STDIN_FILENO
+#define HOME	     "/tmp/home"
+#define RUNTIME	     "/tmp/runtime"
+#define WAYLAND	     "/run/wayland"
+#define END_PATIENCE 5000 /* ms, from the request to end until it is ended by force */
+
+enum { EXIT_DONE = 0, EXIT_USAGE = 2, EXIT_FAILED = 3 };
+
+static void usage(void)
+{
+	fputs("Usage: lethe-clearnet-run [OPTION]...\n"
+	      "Start the program that the connection on standard input asks for, and end it with the\n"
+	      "connection. Its unit is started by lethe-clearnetd.\n"
+	      "\n"
+	      "      --programs=FOLDER  what may be started (" DOOR_PROGRAMS ")\n"
+	      "  -h, --help             this text\n"
+	      "  -V, --version          print the version\n"
+	      "\n"
+	      "Exit status: 0 done, 2 wrong usage, 3 it could not be started.\n",
+	      stdout);
+}
+
+static void answer(const char *text)
+{
+	/* Who asked may have gone; then it ends. */
+	(void)!send(LEASE, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static int refuse(const char *why)
+{
+	char text[DOOR_TEXT_MAX];
+
+	snprintf(text, sizeof(text), "failed %s", why);
+	answer(text);
+	fprintf(stderr, "lethe-clearnet-run: %s\n", why);
+	return EXIT_FAILED;
+}
+
+/* A pipe that can be written to, and nothing that could be answered through. */
+static int check_output(int output)
+{
+	struct stat info;
+	int flags = fcntl(output, F_GETFL);
+
+	if (flags < 0 || fstat(output, &info) < 0)
+		return neg_errno();
+	return S_ISFIFO(info.st_mode) && (flags & O_ACCMODE) == O_WRONLY ? 0 : -EPROTO;
+}
+
+static int folders_make(void)
+{
+	static const char *const folders[] = {HOME, RUNTIME};
+
+	for (size_t i = 0; i < ARRAY_SIZE(folders); i++)
+		if (mkdir(folders[i], 0700) < 0 && errno != EEXIST)
+			return neg_errno();
+	return 0;
+}
+
+/* In the child. */
+static void become(const struct program *program, int output)
+{
+	char *environment[] = {
+	    (char[]){"PATH=/usr/bin:/bin"}, (char[]){"HOME=" HOME},
+	    (char[]){"XDG_RUNTIME_DIR=" RUNTIME}, (char[]){"LANG=C.UTF-8"},
+	    /* Without a display there is nothing at this place. */
+	    (char[]){"WAYLAND_DISPLAY=" WAYLAND}, NULL};
+	char *words[PROGRAM_ARGUMENTS_MAX + 2] = {0};
+	struct program copy = *program;
+	sigset_t none;
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	words[0] = copy.path;
+	for (size_t i = 0; i < copy.argument_count; i++)
+		words[i + 1] = copy.arguments[i];
+	sigemptyset(&none);
+	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(output, STDOUT_FILENO) < 0 ||
+	    dup2(output, STDERR_FILENO) < 0 || close_range(3, ~0u, 0) < 0 || setpgid(0, 0) < 0 ||
+	    sigprocmask(SIG_SETMASK, &none, NULL) < 0 || chdir(HOME) < 0)
+		_exit(126);
+	execve(copy.path, words, environment);
+	_exit(127);
+}
+
+static int signals_open(int *ret_fd)
+{
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return neg_errno();
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		return neg_errno();
+	*ret_fd = fd;
+	return 0;
+}
+
+/* Has the program itself ended? Its status is then in *ret_status. This process is the first of its
+ * namespace, so that it is left with what others have left. */
+static bool has_ended(pid_t child, int signals, bool *ret_asked, int *ret_status)
+{
+	struct signalfd_siginfo info;
+	bool ended = false;
+	int status;
+	pid_t pid;
+
+	while (read(signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		if (info.ssi_signo != SIGCHLD)
+			*ret_asked = true;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid != child)
+			continue;
+		*ret_status = status;
+		ended = true;
+	}
+	return ended;
+}
+
+/* Until the program ends, or it is to end: the lease is closed, nobody reads what it writes, or a signal
+ * asks. Returns its status. */
+static int attend(pid_t child, int signals, int output)
+{
+	struct pollfd wait[] = {{.fd = signals, .events = POLLIN},
+				{.fd = LEASE, .events = POLLIN | POLLRDHUP},
+				{.fd = output}};
+	int status = 0, patience = -1;
+	bool asked = false;
+
+	while (!has_ended(child, signals, &asked, &status)) {
+		int r = poll(wait, ARRAY_SIZE(wait), patience);
+
+		/* Who asked says nothing more; whatever comes ends it. */
+		if (r < 0 ? errno != EINTR : wait[1].revents || wait[2].revents)
+			asked = true;
+		if (asked && patience < 0) {
+			kill(-child, SIGTERM);
+			patience = END_PATIENCE;
+			wait[1].fd = wait[2].fd = -1;
+		} else if (r == 0) {
+			kill(-child, SIGKILL);
+		}
+	}
+	/* What it has started and left behind. */
+	kill(-child, SIGKILL);
+	return status;
+}
+
+static int run(const struct program *program, int output)
+{
+	AUTO_CLOSE int signals = -EBADF;
+	char text[32];
+	pid_t child;
+	int status, r = signals_open(&signals);
+
+	if (r == 0)
+		r = folders_make();
+	if (r < 0)
+		return refuse(strerror(-r));
+	child = fork();
+	if (child < 0)
+		return refuse(strerror(errno));
+	if (child == 0)
+		become(program, output);
+	/* Here too, so that its group is there before a signal is sent to it. EACCES: it runs already. */
+	if (setpgid(child, child) < 0 && errno != EACCES)
+		fprintf(stderr, "lethe-clearnet-run: setpgid: %s\n", strerror(errno));
+	answer("started");
+	status = attend(child, signals, output);
+	snprintf(text, sizeof(text), "exit %d",
+		 WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+	answer(text);
+	return EXIT_DONE;
+}
+
+static int serve(const char *programs)
+{
+	AUTO_CLOSE int output = -EBADF;
+	char name[DOOR_TEXT_MAX];
+	struct program program;
+	struct diag diag = {0};
+	int r;
+
+	/* The unit leaves it none; this holds where it is started otherwise. */
+	r = sandbox_keep_no_capability();
+	if (r == 0)
+		r = door_receive(LEASE, name, &output);
+	if (r == 0)
+		r = check_output(output);
+	if (r < 0)
+		return refuse(strerror(-r));
+	r = program_load(programs, name, &program, &diag);
+	if (r < 0)
+		return refuse(diag.message[0] ? diag.message : strerror(-r));
+	return run(&program, output);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option longs[] = {{"programs", required_argument, NULL, 'p'},
+					      {"help", no_argument, NULL, 'h'},
+					      {"version", no_argument, NULL, 'V'},
+					      {0}};
+	const char *programs = DOOR_PROGRAMS;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "hV", longs, NULL)) != -1) {
+		switch (option) {
+		case 'p':
+			programs = optarg;
+			break;
+		case 'h':
+			usage();
+			return EXIT_DONE;
+		case 'V':
+			puts("lethe-clearnet-run " LETHE_VERSION);
+			return EXIT_DONE;
+		default:
+			fputs("Try 'lethe-clearnet-run --help'.\n", stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (optind < argc) {
+		fputs("lethe-clearnet-run: no arguments are taken. Try 'lethe-clearnet-run "
+		      "--help'\n",
+		      stderr);
+		return EXIT_USAGE;
+	}
+	return serve(programs);
+}
