@@ -50,3 +50,6 @@ MUST_CHECK int sandbox_serving(void);
 /* The same; and new files may be made in the open folder @folder, take the place of others there, and
  * go. With -EBADF the same alone. */
 MUST_CHECK int sandbox_reporting(int folder);
+
+/* The same, without a folder; and it may connect to UNIX sockets, of which it makes new ones. */
+MUST_CHECK int sandbox_calling(void);
