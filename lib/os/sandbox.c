@@ -220,8 +220,17 @@ static int allow_reporting(scmp_filter_ctx filter, int folder)
 	return r;
 }
 
+/* What a client of UNIX sockets needs. Whom it may connect to is left to who may open which. */
+static int allow_calling(scmp_filter_ctx filter)
+{
+	int r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+				 SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+
+	return r < 0 ? r : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(connect), 0);
+}
+
 /* @folder: -EBADF for none. */
-int sandbox_reporting(int folder)
+static int load_serving(int folder, bool may_call)
 {
 	static const int calls[] = {
 		SCMP_SYS(read),		 SCMP_SYS(readv),	  SCMP_SYS(write),
@@ -261,7 +270,19 @@ int sandbox_reporting(int folder)
 		r = allow_isatty(filter);
 	if (r == 0 && folder >= 0)
 		r = allow_reporting(filter, folder);
+	if (r == 0 && may_call)
+		r = allow_calling(filter);
 	return r < 0 ? r : seccomp_load(filter);
+}
+
+int sandbox_reporting(int folder)
+{
+	return load_serving(folder, false);
+}
+
+int sandbox_calling(void)
+{
+	return load_serving(-EBADF, true);
 }
 
 int sandbox_serving(void)

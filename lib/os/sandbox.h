@@ -58,3 +58,6 @@ MUST_CHECK int sandbox_reporting(int folder);
  * ends this process. No new privileges. Returns 0 or -errno.
  */
 MUST_CHECK int sandbox_relaying(int process);
+
+/* The same, without a folder; and it may connect to UNIX sockets, of which it makes new ones. */
+MUST_CHECK int sandbox_calling(void);

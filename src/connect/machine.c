@@ -657,6 +657,8 @@ static void on_tor_gone(struct turn *turn)
 {
 	struct machine *machine = turn->machine;
 
+	if (!machine->tor_here)
+		return;
 	machine->tor_here = false;
 	if (machine->state != STATE_CONNECTING && machine->state != STATE_CONNECTED) {
 		machine->tor_open = false;
@@ -667,6 +669,14 @@ static void on_tor_gone(struct turn *turn)
 	/* tor_open stays: it may be the same Tor that comes back. */
 	wait_in(turn, STEP_WAIT_TOR, "waiting-tor", machine->patience.tor);
 	tell(turn);
+}
+
+static void be_patient(struct turn *turn)
+{
+	const struct machine *machine = turn->machine;
+
+	set_timer(turn, machine->way == WAY_DIRECT ? machine->patience.stall
+						   : machine->patience.stall_far);
 }
 
 static void on_bootstrap(struct turn *turn, const struct event *event)
@@ -682,8 +692,7 @@ static void on_bootstrap(struct turn *turn, const struct event *event)
 		return;
 	}
 	if (event->bootstrap.progress > machine->progress && !machine->bounding)
-		set_timer(turn, machine->way == WAY_DIRECT ? machine->patience.stall
-							   : machine->patience.stall_far);
+		be_patient(turn);
 	set_phase(turn, event->bootstrap.progress, event->bootstrap.phase);
 	/* Of bridges, Tor says so when there is none left; of relays, for the first that is lost. */
 	if (event->bootstrap.hopeless && !machine->heard && !machine->bounding &&
@@ -697,10 +706,14 @@ static void on_relay(struct turn *turn, enum trouble trouble)
 
 	if (!machine->tor_open)
 		return;
-	if (trouble == TROUBLE_NONE)
-		machine->heard = machine->heard_any = true;
-	else
+	if (trouble != TROUBLE_NONE) {
 		machine->troubles++;
+	} else if (!machine->heard) {
+		machine->heard = machine->heard_any = true;
+		/* A Tor that was connected before has no other progress to tell. */
+		if (machine->step == STEP_TOR && !machine->bounding)
+			be_patient(turn);
+	}
 	if (trouble > machine->trouble)
 		machine->trouble = trouble;
 }

@@ -3,14 +3,13 @@
 
 #include <string.h>
 
-#include <systemd/sd-bus.h>
+#include <bus/bus.h>
 
 #include "describe.h"
 #include "fallback.h"
 #include "summary.h"
 
-#define POLKIT_ACTION  "org.lethe.network1.forget"
-#define POLKIT_TIME_US (5u * 1000000)
+#define POLKIT_ACTION "org.lethe.network1.forget"
 
 struct bus {
 	sd_bus *connection;
@@ -25,12 +24,6 @@ struct bus *bus_free(struct bus *bus)
 	}
 	return NULL;
 }
-
-static void messagep(sd_bus_message **message)
-{
-	sd_bus_message_unref(*message);
-}
-#define AUTO_MESSAGE CLEANUP(messagep)
 
 /* ---- rows as dictionaries ---- */
 
@@ -179,46 +172,11 @@ static int on_summary(sd_bus_message *call, void *data, sd_bus_error *error)
 	return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
 }
 
-/* Root may; others if polkit says so. Any doubt is a no. Nobody is asked for a password here: that
- * would hold everybody else up. */
-static bool may_forget(sd_bus_message *call)
-{
-	AUTO_MESSAGE sd_bus_message *question = NULL, *answer = NULL;
-	sd_bus *connection = sd_bus_message_get_bus(call);
-	const char *sender = sd_bus_message_get_sender(call);
-	sd_bus_creds *creds = NULL;
-	uid_t uid = (uid_t)-1;
-	int authorized = 0, r;
-
-	if (sd_bus_query_sender_creds(call, SD_BUS_CREDS_EUID, &creds) < 0)
-		return false;
-	r = sd_bus_creds_get_euid(creds, &uid);
-	sd_bus_creds_unref(creds);
-	if (r < 0 || !sender)
-		return false;
-	if (uid == 0)
-		return true;
-	r = sd_bus_message_new_method_call(connection, &question, "org.freedesktop.PolicyKit1",
-					   "/org/freedesktop/PolicyKit1/Authority",
-					   "org.freedesktop.PolicyKit1.Authority",
-					   "CheckAuthorization");
-	if (r >= 0)
-		r = sd_bus_message_append(question, "(sa{sv})sa{ss}us", "system-bus-name", 1, "name",
-					  "s", sender, POLKIT_ACTION, 0, 0, "");
-	if (r >= 0)
-		r = sd_bus_call(connection, question, POLKIT_TIME_US, NULL, &answer);
-	if (r >= 0)
-		r = sd_bus_message_enter_container(answer, 'r', "bba{ss}");
-	if (r >= 0)
-		r = sd_bus_message_read(answer, "b", &authorized);
-	return r >= 0 && authorized;
-}
-
 static int on_forget(sd_bus_message *call, void *data, sd_bus_error *error)
 {
 	struct bus *bus = data;
 
-	if (!may_forget(call))
+	if (!bus_may(call, POLKIT_ACTION, false))
 		return sd_bus_error_set_const(error, SD_BUS_ERROR_ACCESS_DENIED,
 					      "Not authorized to make the watch forget");
 	table_forget(bus->watch->table);
@@ -311,20 +269,6 @@ static const sd_bus_vtable vtable[] = {
 
 /* ---- the connection ---- */
 
-static int connect_to(const char *address, sd_bus **ret_connection)
-{
-	int r;
-
-	if (!address)
-		return sd_bus_open_system(ret_connection);
-	r = sd_bus_new(ret_connection);
-	if (r >= 0)
-		r = sd_bus_set_address(*ret_connection, address);
-	if (r >= 0)
-		r = sd_bus_set_bus_client(*ret_connection, true);
-	return r < 0 ? r : sd_bus_start(*ret_connection);
-}
-
 int bus_open(struct watch *watch, const char *address, struct bus **ret_bus)
 {
 	CLEANUP(bus_freep) struct bus *bus = calloc(1, sizeof(*bus));
@@ -333,7 +277,7 @@ int bus_open(struct watch *watch, const char *address, struct bus **ret_bus)
 	if (!bus)
 		return -ENOMEM;
 	bus->watch = watch;
-	r = connect_to(address, &bus->connection);
+	r = bus_connect(address, &bus->connection);
 	if (r >= 0)
 		r = sd_bus_add_object_vtable(bus->connection, NULL, WATCH_BUS_PATH, WATCH_INTERFACE,
 					     vtable, bus);
@@ -347,29 +291,12 @@ int bus_open(struct watch *watch, const char *address, struct bus **ret_bus)
 
 int bus_prepare(struct bus *bus, struct pollfd *ret_wait, int *ret_timeout_ms)
 {
-	uint64_t until_us, now_us = watch_now_ns() / 1000, left;
-	int fd = sd_bus_get_fd(bus->connection), events = sd_bus_get_events(bus->connection);
-	int r = sd_bus_get_timeout(bus->connection, &until_us);
-
-	if (fd < 0 || events < 0 || r < 0)
-		return fd < 0 ? fd : events < 0 ? events : r;
-	*ret_wait = (struct pollfd){.fd = fd, .events = (short)events};
-	*ret_timeout_ms = -1;
-	if (until_us != UINT64_MAX) {
-		left = until_us > now_us ? (until_us - now_us + 999) / 1000 : 0;
-		*ret_timeout_ms = left > 60000 ? 60000 : (int)left;
-	}
-	return 0;
+	return bus_wait_for(bus->connection, watch_now_ns() / 1000, ret_wait, ret_timeout_ms);
 }
 
 int bus_answer(struct bus *bus)
 {
-	int r;
-
-	do
-		r = sd_bus_process(bus->connection, NULL);
-	while (r > 0);
-	return r;
+	return bus_work(bus->connection);
 }
 
 int bus_say_changed(struct bus *bus)

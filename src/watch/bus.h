@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The service org.lethe.Network1. The only door to libsystemd, with client.c. */
+/* The service org.lethe.Network1. */
 #pragma once
 
 #include <poll.h>

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include <systemd/sd-bus.h>
+#include <bus/bus.h>
 
 #include "watch.h"
 
@@ -23,12 +23,6 @@ struct client *client_free(struct client *client)
 	return NULL;
 }
 
-static void messagep(sd_bus_message **message)
-{
-	sd_bus_message_unref(*message);
-}
-#define AUTO_MESSAGE CLEANUP(messagep)
-
 int client_open(const char *address, struct client **ret_client)
 {
 	CLEANUP(client_freep) struct client *client = calloc(1, sizeof(*client));
@@ -36,31 +30,11 @@ int client_open(const char *address, struct client **ret_client)
 
 	if (!client)
 		return -ENOMEM;
-	if (address) {
-		r = sd_bus_new(&client->connection);
-		if (r >= 0)
-			r = sd_bus_set_address(client->connection, address);
-		if (r >= 0)
-			r = sd_bus_set_bus_client(client->connection, true);
-		if (r >= 0)
-			r = sd_bus_start(client->connection);
-	} else {
-		r = sd_bus_open_system(&client->connection);
-	}
+	r = bus_connect(address, &client->connection);
 	if (r < 0)
 		return r;
 	*ret_client = TAKE_PTR(client);
 	return 0;
-}
-
-static int error_of(int r, const sd_bus_error *error)
-{
-	if (sd_bus_error_has_name(error, SD_BUS_ERROR_SERVICE_UNKNOWN) ||
-	    sd_bus_error_has_name(error, SD_BUS_ERROR_NAME_HAS_NO_OWNER))
-		return -ENOENT;
-	if (sd_bus_error_has_name(error, SD_BUS_ERROR_ACCESS_DENIED))
-		return -EACCES;
-	return r;
 }
 
 /* Call @method without arguments, or with the number @since. */
@@ -79,7 +53,7 @@ static int call(struct client *client, const char *interface, const char *method
 	if (r >= 0) {
 		r = sd_bus_call(client->connection, question, TIME_US, &error, ret_reply);
 		if (r < 0)
-			r = error_of(r, &error);
+			r = bus_error(r, &error);
 	}
 	sd_bus_error_free(&error);
 	return r < 0 ? r : 0;
