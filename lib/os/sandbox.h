@@ -50,3 +50,12 @@ MUST_CHECK int sandbox_serving(void);
 /* The same; and new files may be made in the open folder @folder, take the place of others there, and
  * go. With -EBADF the same alone. */
 MUST_CHECK int sandbox_reporting(int folder);
+
+/*
+ * From here on only what a doorkeeper needs that has opened its listening sockets: it takes connections,
+ * asks the kernel over sockets that are open whose they are, and splits off processes in the same
+ * namespaces, which may connect to UNIX sockets, read files in the open folder @folder, and then restrict
+ * themselves further. No other file is opened (EACCES), nothing else is connected, started or traced; any
+ * other call ends the process. No new privileges. Returns 0 or -errno.
+ */
+MUST_CHECK int sandbox_doorkeeper(int folder);

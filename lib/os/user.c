@@ -3,6 +3,7 @@
 
 #include <pwd.h>
 #include <stdio.h>
+#include <string.h>
 
 #define LINE_MAX_BYTES 1024
 
@@ -19,4 +20,22 @@ const char *user_name(const char *passwd, uint32_t uid, char ret_name[static USE
 		return ret_name;
 	}
 	return NULL;
+}
+
+int user_id(const char *passwd, const char *name, uint32_t *ret_uid)
+{
+	AUTO_FILE FILE *file = fopen(passwd, "re");
+	char line[LINE_MAX_BYTES];
+	struct passwd entry, *found;
+	int r;
+
+	if (!file)
+		return neg_errno();
+	while ((r = fgetpwent_r(file, &entry, line, sizeof(line), &found)) == 0) {
+		if (strcmp(entry.pw_name, name) == 0) {
+			*ret_uid = entry.pw_uid;
+			return 0;
+		}
+	}
+	return r == ENOENT ? -ENOENT : -r;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Names of users, for people to read. */
+/* Names and numbers of users, by a file of theirs alone. */
 #pragma once
 
 #include <base/cleanup.h>
@@ -10,3 +10,6 @@
 /* Write the name of @uid by the file @passwd alone: other sources of names would be asked over sockets
  * (getpwuid(3)). Returns @ret_name; NULL if the file does not know the user or cannot be read. */
 const char *user_name(const char *passwd, uint32_t uid, char ret_name[static USER_NAME_MAX]);
+
+/* The number of the user @name, in the same manner. 0; -ENOENT (the file does not know it); or -errno. */
+MUST_CHECK int user_id(const char *passwd, const char *name, uint32_t *ret_uid);
