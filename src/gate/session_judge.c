@@ -131,7 +131,7 @@ static void judge_setevents(struct session *session, struct torctl_command *comm
 		wanted |= UINT64_C(1) << event_find("STREAM") | UINT64_C(1) << event_find("CIRC");
 	buf_puts(&session->to_tor.buf, "SETEVENTS");
 	for (size_t i = 0; i < event_count; i++)
-		if (rights_has(wanted, (int)i))
+		if (rights_has(wanted, (int)i) && event_words[i].kind != EVENT_UNTOLD)
 			buf_printf(&session->to_tor.buf, " %s", event_words[i].name);
 	buf_puts(&session->to_tor.buf, "\r\n");
 	session->question = ASKED_COMMAND;

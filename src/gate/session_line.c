@@ -27,6 +27,7 @@ static size_t leading(enum event_kind kind, const struct torctl_words *words)
 	case EVENT_PLAIN:
 	case EVENT_ONION:
 	case EVENT_OPTIONS:
+	case EVENT_UNTOLD:
 		break;
 	}
 	return 0;
@@ -153,6 +154,7 @@ static bool see(struct session *session, enum event_kind kind, const struct torc
 	case EVENT_PLAIN:
 	case EVENT_ONION:
 	case EVENT_OPTIONS:
+	case EVENT_UNTOLD:
 		break;
 	}
 	return false;

@@ -145,15 +145,15 @@ static void test_what_is_in_quotes_is_no_field(void **state)
 
 static void test_states(void **state)
 {
-	const struct rights plain = rights_by("events STATUS_CLIENT, STATUS_GENERAL, CONF_CHANGED, "
+	const struct rights plain = rights_by("events STATUS_CLIENT, STATUS_GENERAL, STATUS_SERVER, CONF_CHANGED, "
 					      "NETWORK_LIVENESS, HS_DESC\ngetconf UseBridges\n"
 					      "getinfo status/bootstrap-phase");
 	CLEANUP(session_freep) struct session *session = session_by(&plain);
 
 	log_in(session);
 	EXCHANGE(session,
-		 "SETEVENTS STATUS_CLIENT STATUS_GENERAL CONF_CHANGED HS_DESC NETWORK_LIVENESS\r\n",
-		 "SETEVENTS CONF_CHANGED HS_DESC NETWORK_LIVENESS STATUS_CLIENT STATUS_GENERAL\r\n",
+		 "SETEVENTS STATUS_CLIENT STATUS_GENERAL STATUS_SERVER CONF_CHANGED HS_DESC NETWORK_LIVENESS\r\n",
+		 "SETEVENTS CONF_CHANGED HS_DESC NETWORK_LIVENESS STATUS_CLIENT STATUS_GENERAL STATUS_SERVER\r\n",
 		 "250 OK\r\n", "250 OK\r\n");
 	tor_says(session,
 		 "650 STATUS_CLIENT WARN BOOTSTRAP PROGRESS=5 TAG=conn SUMMARY=\"Connecting\" "
@@ -161,6 +161,7 @@ static void test_states(void **state)
 		 "HOSTADDR=\"192.0.2.1:443\"\r\n"
 		 "650 STATUS_CLIENT WARN DANGEROUS_SOCKS PROTOCOL=SOCKS5 ADDRESS=192.0.2.9:80\r\n"
 		 "650 STATUS_GENERAL WARN CLOCK_SKEW SKEW=-60 SOURCE=OR:192.0.2.1:443\r\n"
+		 "650 STATUS_SERVER NOTICE EXTERNAL_ADDRESS ADDRESS=192.0.2.7 METHOD=DIRSERV\r\n"
 		 "650-CONF_CHANGED\r\n650-Bridge=obfs4 192.0.2.1:443\r\n650-UseBridges=1\r\n"
 		 "650 OK\r\n"
 		 "650-CONF_CHANGED\r\n650-Bridge=obfs4 192.0.2.1:443\r\n650 OK\r\n"
@@ -174,6 +175,7 @@ static void test_states(void **state)
 		     "WARNING=\"No route\" REASON=NOROUTE COUNT=3\r\n"
 		     "650 STATUS_CLIENT WARN DANGEROUS_SOCKS\r\n"
 		     "650 STATUS_GENERAL WARN CLOCK_SKEW SKEW=-60\r\n"
+		     "650 STATUS_SERVER NOTICE EXTERNAL_ADDRESS\r\n"
 		     "650-CONF_CHANGED\r\n650-UseBridges=1\r\n650 OK\r\n"
 		     "650 NETWORK_LIVENESS UP\r\n");
 	EXCHANGE(session, "GETINFO status/bootstrap-phase\r\n",

@@ -74,10 +74,12 @@ const struct event_word event_words[] = {
 	{ "CONF_CHANGED", EVENT_OPTIONS },
 	{ "HS_DESC", EVENT_ONION },
 	{ "NETWORK_LIVENESS", EVENT_PLAIN },
+	{ "NEWCONSENSUS", EVENT_UNTOLD }, /* megabytes at a time */
 	{ "ORCONN", EVENT_RELAY },
 	{ "SIGNAL", EVENT_PLAIN },
 	{ "STATUS_CLIENT", EVENT_STATUS },
 	{ "STATUS_GENERAL", EVENT_STATUS },
+	{ "STATUS_SERVER", EVENT_STATUS }, /* without the address that it may tell */
 	{ "STREAM", EVENT_STREAM },
 	{ "STREAM_BW", EVENT_STREAM_USE },
 };

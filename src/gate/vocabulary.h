@@ -49,6 +49,8 @@ enum event_kind {
 	EVENT_CIRCUIT_CHANGE, /* ID WHAT [PATH] fields, of a visible circuit */
 	EVENT_ONION,	 /* ACTION ADDRESS ..., of a service that this connection made */
 	EVENT_OPTIONS,	 /* options that changed: those that may be read */
+	EVENT_UNTOLD,	 /* may be asked for, because a program ends where it is refused; Tor is not asked
+			  * for it, and it never comes */
 };
 
 struct event_word {
