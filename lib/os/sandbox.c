@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sandbox.h"
 
+#include "sandbox_filter.h"
+
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <linux/capability.h>
@@ -51,24 +53,6 @@ int sandbox_keep_no_capability(void)
 {
 	return sandbox_keep_capabilities(0);
 }
-
-static void filter_release(scmp_filter_ctx *filter)
-{
-	if (*filter)
-		seccomp_release(*filter);
-}
-
-/* Inside another filter that refuses seccomp(2), as udev's does, libseccomp cannot find out that the
- * kernel ends whole processes, and takes prctl(2). These programs have one thread: it is the same. */
-static scmp_filter_ctx filter_new(void)
-{
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
-
-	return filter ? filter : seccomp_init(SCMP_ACT_KILL_THREAD);
-}
-
-/* All flags of clone(2) that make a namespace. */
-#define CLONE_NAMESPACES 0x7e020000u
 
 static int allow_splitting(scmp_filter_ctx filter)
 {

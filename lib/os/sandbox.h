@@ -51,6 +51,9 @@ MUST_CHECK int sandbox_serving(void);
  * go. With -EBADF the same alone. */
 MUST_CHECK int sandbox_reporting(int folder);
 
+/* The same, without a folder; and it may connect to UNIX sockets, of which it makes new ones. */
+MUST_CHECK int sandbox_calling(void);
+
 /*
  * From here on only what a program needs that hands on connections for a process that it has started,
  * whose pidfd is @process: connections are taken at sockets that listen already, and made by TCP; that
@@ -59,5 +62,11 @@ MUST_CHECK int sandbox_reporting(int folder);
  */
 MUST_CHECK int sandbox_relaying(int process);
 
-/* The same, without a folder; and it may connect to UNIX sockets, of which it makes new ones. */
-MUST_CHECK int sandbox_calling(void);
+/*
+ * From here on only what a doorkeeper needs that has opened its listening sockets: it takes connections,
+ * asks the kernel over sockets that are open whose they are, and splits off processes in the same
+ * namespaces, which may connect to UNIX sockets, read files in the open folder @folder, and then restrict
+ * themselves further. No other file is opened (EACCES), nothing else is connected, started or traced; any
+ * other call ends the process. No new privileges. Returns 0 or -errno.
+ */
+MUST_CHECK int sandbox_doorkeeper(int folder);

@@ -31,3 +31,14 @@ MUST_CHECK int sockets_list_udp(struct os_socket **ret_sockets, size_t *ret_coun
 /* End a connection at once, as if its peer had reset it. Returns 0, -ENOENT (gone already),
  * -EOPNOTSUPP (a kernel without INET_DIAG_DESTROY), or -errno. */
 MUST_CHECK int sockets_end(const struct os_socket *socket);
+
+/* A socket for asking the kernel with sockets_peer_owner(). Returns 0 or -errno. */
+MUST_CHECK int sockets_peer_open(int *ret_fd);
+
+/*
+ * The user who made the socket at the other end of the TCP connection @connection over IPv4's loopback,
+ * asked with @fd. Only of a connection that is open at both ends this can be told: a socket that its
+ * program has closed has no owner. Returns 0; -EPERM (it cannot be told), -ENOENT (there is no such
+ * socket in this namespace), or -errno.
+ */
+MUST_CHECK int sockets_peer_owner(int fd, int connection, uint32_t *ret_uid);

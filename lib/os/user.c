@@ -27,15 +27,16 @@ int user_numbers(const char *passwd, const char *name, uint32_t *ret_uid, uint32
 	AUTO_FILE FILE *file = fopen(passwd, "re");
 	char line[LINE_MAX_BYTES];
 	struct passwd entry, *found;
+	int r;
 
 	if (!file)
 		return neg_errno();
-	while (fgetpwent_r(file, &entry, line, sizeof(line), &found) == 0) {
+	while ((r = fgetpwent_r(file, &entry, line, sizeof(line), &found)) == 0) {
 		if (strcmp(entry.pw_name, name) != 0)
 			continue;
 		*ret_uid = entry.pw_uid;
 		*ret_gid = entry.pw_gid;
 		return 0;
 	}
-	return -ENOENT;
+	return -r;
 }

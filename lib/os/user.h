@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Names of users, for people to read. */
+/* Names and numbers of users, by a file of theirs alone. */
 #pragma once
 
 #include <base/cleanup.h>

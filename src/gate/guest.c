@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * One client, in a process of its own. It connects to Tor and shows the cookie, forgets it, gives up
+ * every system call but for what is open, and only then reads the client's first byte. What a client
+ * that takes this process over has is this client's connection to Tor.
+ */
+#include "gate.h"
+
+#include "session.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+
+#include <os/sandbox.h>
+#include <torctl/client.h>
+
+#define TOR_MS	      10000 /* for authenticating */
+#define FAREWELL_MS   5000  /* for what waits at the end */
+#define CLIENT_BYTES  4096
+#define TOR_BYTES     16384
+
+struct guest {
+	struct session *session;
+	int client, tor, signals;
+	char bytes[CLIENT_BYTES]; /* of the client, that the session has not taken */
+	size_t count;
+	bool client_ended, told_to_end;
+};
+
+static uint64_t now_ms(void)
+{
+	struct timespec now = { 0 };
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* ---- Tor ---- */
+
+static int connect_tor(const char *folder, int *ret_fd)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return neg_errno();
+	if ((size_t)snprintf(address.sun_path, sizeof(address.sun_path), "%s/control", folder) >=
+	    sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return neg_errno();
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
+/* The cookie is read and forgotten inside torctl_authenticate(). */
+static int authenticate(int tor, int folder, const char *name)
+{
+	AUTO_CLOSE int cookie =
+		openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	CLEANUP(torctl_closep) struct torctl *torctl = NULL;
+	AUTO_CLOSE int copy = -EBADF;
+	int r;
+
+	if (cookie < 0)
+		return neg_errno();
+	copy = dup(tor);
+	if (copy < 0)
+		return neg_errno();
+	r = torctl_adopt(copy, TOR_MS, &torctl);
+	if (r < 0)
+		return r;
+	copy = -EBADF;
+	return torctl_authenticate(torctl, cookie);
+}
+
+static const char *explain(int error)
+{
+	switch (-error) {
+	case ENOENT:
+	case ECONNREFUSED:
+		return "451 Tor is not running, or still starting\r\n";
+	case ETIMEDOUT:
+	case EAGAIN:
+	case ECONNRESET:
+		return "451 Tor did not answer\r\n";
+	default:
+		return "451 Tor cannot be used\r\n";
+	}
+}
+
+/* ---- bytes ---- */
+
+static void read_client(struct guest *guest)
+{
+	ssize_t got = recv(guest->client, guest->bytes + guest->count,
+			   sizeof(guest->bytes) - guest->count, MSG_DONTWAIT);
+
+	if (got > 0)
+		guest->count += (size_t)got;
+	else if (got == 0)
+		guest->client_ended = true;
+	else if (errno != EAGAIN && errno != EINTR)
+		session_client_ended(guest->session);
+}
+
+static void read_tor(struct guest *guest)
+{
+	char bytes[TOR_BYTES];
+	ssize_t got = recv(guest->tor, bytes, sizeof(bytes), MSG_DONTWAIT);
+
+	if (got > 0)
+		session_tor(guest->session, bytes, (size_t)got, now_ms());
+	else if (got == 0 || (errno != EAGAIN && errno != EINTR))
+		session_tor_ended(guest->session);
+}
+
+/* True unless the other end is gone. */
+static bool write_some(int fd, struct outlet *outlet)
+{
+	ssize_t sent;
+
+	if (outlet_length(outlet) == 0)
+		return true;
+	sent = send(fd, outlet_bytes(outlet), outlet_length(outlet), MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (sent < 0)
+		return errno == EAGAIN || errno == EINTR;
+	outlet_take(outlet, (size_t)sent);
+	return true;
+}
+
+/* Give the session what it will take, and see whether the client's last word was said. */
+static void hand_over(struct guest *guest)
+{
+	size_t taken;
+
+	if (guest->count > 0 && session_listens(guest->session)) {
+		taken = session_client(guest->session, guest->bytes, guest->count, now_ms());
+		guest->count -= taken;
+		memmove(guest->bytes, guest->bytes + taken, guest->count);
+	}
+	if (guest->client_ended && guest->count == 0 && session_listens(guest->session))
+		session_client_ended(guest->session);
+}
+
+static int timeout_of(uint64_t due)
+{
+	uint64_t now = now_ms();
+
+	if (due == UINT64_MAX)
+		return -1;
+	if (due <= now)
+		return 0;
+	return due - now > INT_MAX ? INT_MAX : (int)(due - now);
+}
+
+static bool wants_client(const struct guest *guest)
+{
+	return !guest->client_ended && guest->count < sizeof(guest->bytes) &&
+	       session_listens(guest->session);
+}
+
+static void react(struct guest *guest, const struct pollfd wait[static 3])
+{
+	struct session *session = guest->session;
+	size_t before = outlet_length(session_for_client(session));
+
+	if (wait[2].revents) {
+		session_client_ended(session);
+		return;
+	}
+	if (wait[1].revents & (POLLIN | POLLHUP | POLLERR))
+		read_tor(guest);
+	if (wait[0].revents & POLLIN)
+		read_client(guest);
+	else if (wait[0].revents & (POLLHUP | POLLERR))
+		session_client_ended(session);
+	if (!write_some(guest->tor, session_for_tor(session)))
+		session_tor_ended(session);
+	if (!write_some(guest->client, session_for_client(session)))
+		session_client_ended(session);
+	if (outlet_length(session_for_client(session)) < before)
+		session_progress(session, now_ms());
+}
+
+static void turn(struct guest *guest)
+{
+	struct session *session = guest->session;
+	struct pollfd wait[3];
+
+	hand_over(guest);
+	wait[0] = (struct pollfd){ .fd = guest->client };
+	wait[1] = (struct pollfd){ .fd = guest->tor, .events = POLLIN };
+	wait[2] = (struct pollfd){ .fd = guest->signals, .events = POLLIN };
+	if (wants_client(guest))
+		wait[0].events |= POLLIN;
+	if (outlet_length(session_for_client(session)) > 0)
+		wait[0].events |= POLLOUT;
+	if (outlet_length(session_for_tor(session)) > 0)
+		wait[1].events |= POLLOUT;
+	if (session_ended(session))
+		return;
+	if (poll(wait, ARRAY_SIZE(wait), timeout_of(session_due(session))) < 0 && errno != EINTR)
+		session_client_ended(session);
+	session_tick(session, now_ms());
+	react(guest, wait);
+}
+
+/* The last words to both, as far as they take them, and what the client still says is thrown away: a
+ * connection that is closed with bytes unread takes the last words with it. */
+static void say_farewell(struct guest *guest, struct outlet *to_client, struct outlet *to_tor)
+{
+	uint64_t end = now_ms() + FAREWELL_MS;
+	bool shut = false;
+
+	for (;;) {
+		struct pollfd wait[2] = { { .fd = guest->client, .events = POLLIN },
+					  { .fd = guest->tor } };
+		char bytes[CLIENT_BYTES];
+		int ready;
+
+		if (!write_some(guest->client, to_client))
+			return;
+		if (!write_some(guest->tor, to_tor))
+			outlet_take(to_tor, outlet_length(to_tor));
+		if (!shut && outlet_length(to_client) == 0 && outlet_length(to_tor) == 0) {
+			shutdown(guest->tor, SHUT_RDWR);
+			shutdown(guest->client, SHUT_WR);
+			shut = true;
+		}
+		if (now_ms() >= end)
+			return;
+		wait[0].events |= outlet_length(to_client) ? POLLOUT : 0;
+		wait[1].events |= outlet_length(to_tor) ? POLLOUT : 0;
+		wait[1].fd = outlet_length(to_tor) ? guest->tor : -EBADF;
+		ready = poll(wait, ARRAY_SIZE(wait), timeout_of(end));
+		if (ready == 0 || (ready < 0 && errno != EINTR))
+			return;
+		if (wait[0].revents & (POLLIN | POLLHUP | POLLERR) &&
+		    recv(guest->client, bytes, sizeof(bytes), MSG_DONTWAIT) <= 0)
+			return;
+	}
+}
+
+static void refuse(struct guest *guest, const char *reply)
+{
+	struct outlet to_client = { .buf = { .cap = SESSION_LINE_MAX } }, nothing = { 0 };
+
+	buf_puts(&to_client.buf, reply);
+	say_farewell(guest, &to_client, &nothing);
+	buf_done(&to_client.buf);
+}
+
+void guest_serve(const struct options *options, int folder, int client, int signals,
+		 const struct rights *rights)
+{
+	struct guest guest = { .client = client, .tor = -EBADF, .signals = signals };
+	CLEANUP(session_freep) struct session *session = NULL;
+	AUTO_CLOSE int tor = -EBADF;
+	int r = connect_tor(options->tor, &tor);
+
+	if (r == 0)
+		r = authenticate(tor, folder, options->cookie);
+	guest.tor = tor;
+	close(folder);
+	if (sandbox_opened_only() < 0)
+		return;
+	if (r == 0)
+		r = session_new(rights, now_ms(), &session);
+	if (r < 0) {
+		refuse(&guest, explain(r));
+		return;
+	}
+	guest.session = session;
+	while (!session_ended(session))
+		turn(&guest);
+	say_farewell(&guest, session_for_client(session), session_for_tor(session));
+}

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "rights.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <string.h>
+
+#include <base/num.h>
+
+#define BRIDGE_MAX  1024 /* bytes of a bridge line */
+#define SECRET_MAX  255
+#define FINGERPRINT 40
+
+/* Append the @count elements of @from, each of @size bytes. */
+static int join(void *to, size_t *to_count, size_t max, const void *from, size_t count, size_t size)
+{
+	if (count > max - *to_count)
+		return -E2BIG;
+	memcpy((char *)to + *to_count * size, from, count * size);
+	*to_count += count;
+	return 0;
+}
+
+int rights_join(struct rights *rights, const struct rights *more)
+{
+	int r;
+
+	rights->infos |= more->infos;
+	rights->reads |= more->reads;
+	rights->sets |= more->sets;
+	rights->events |= more->events;
+	rights->signals |= more->signals;
+	rights->fields |= more->fields;
+	rights->sees_all |= more->sees_all;
+	rights->onion_clients |= more->onion_clients;
+	rights->drops_guards |= more->drops_guards;
+	r = join(rights->seen_ports, &rights->seen_count, RIGHTS_PORTS_MAX, more->seen_ports,
+		 more->seen_count, sizeof(more->seen_ports[0]));
+	if (r == 0)
+		r = join(rights->targets, &rights->target_count, RIGHTS_TARGETS_MAX, more->targets,
+			 more->target_count, sizeof(more->targets[0]));
+	if (r == 0)
+		r = join(rights->folders, &rights->folder_count, RIGHTS_TARGETS_MAX, more->folders,
+			 more->folder_count, sizeof(more->folders[0]));
+	if (r == 0)
+		r = join(rights->transports, &rights->transport_count, RIGHTS_TRANSPORTS_MAX,
+			 more->transports, more->transport_count, sizeof(more->transports[0]));
+	return r;
+}
+
+/* ---- values of options ---- */
+
+/* "192.0.2.1:443" */
+static bool is_endpoint(const char *text, size_t length, bool local, uint16_t *ret_port)
+{
+	char copy[sizeof("255.255.255.255:65535")];
+	struct in_addr address;
+	uint64_t port;
+	char *colon;
+
+	if (length >= sizeof(copy))
+		return false;
+	memcpy(copy, text, length);
+	copy[length] = '\0';
+	colon = strchr(copy, ':');
+	if (!colon)
+		return false;
+	*colon = '\0';
+	if (inet_pton(AF_INET, copy, &address) != 1 ||
+	    num_parse_u64(colon + 1, UINT16_MAX, &port) < 0 || port == 0)
+		return false;
+	*ret_port = (uint16_t)port;
+	return !local || strcmp(copy, "127.0.0.1") == 0;
+}
+
+static bool made_of(const char *text, size_t length, const char *more)
+{
+	for (size_t i = 0; i < length; i++)
+		if (!isalnum((unsigned char)text[i]) && !strchr(more, text[i]))
+			return false;
+	return length > 0;
+}
+
+static bool is_fingerprint(const char *text, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		if (!isxdigit((unsigned char)text[i]))
+			return false;
+	return length == FINGERPRINT;
+}
+
+/* The next word of text in which words stand apart by one blank; NULL at the end. */
+static const char *next_word(const char **at, size_t *ret_length)
+{
+	const char *word = *at;
+
+	if (!*word)
+		return NULL;
+	*ret_length = strcspn(word, " ");
+	*at = word + *ret_length + (word[*ret_length] == ' ' && word[*ret_length + 1]);
+	return word;
+}
+
+/* [TRANSPORT] IPV4:PORT [FINGERPRINT] [KEY=VALUE]... */
+static bool is_bridge(const char *value)
+{
+	const char *at = value, *word;
+	size_t length = 0;
+	uint16_t port;
+
+	if (strlen(value) > BRIDGE_MAX)
+		return false;
+	word = next_word(&at, &length);
+	if (word && isalpha((unsigned char)word[0])) {
+		if (!made_of(word, length, "_"))
+			return false;
+		word = next_word(&at, &length);
+	}
+	if (!word || !is_endpoint(word, length, false, &port))
+		return false;
+	word = next_word(&at, &length);
+	if (word && is_fingerprint(word, length))
+		word = next_word(&at, &length);
+	for (; word; word = next_word(&at, &length)) {
+		const char *equals = memchr(word, '=', length);
+
+		if (!equals || !made_of(word, (size_t)(equals - word), "_-"))
+			return false;
+		/* Whatever stands in no way of Tor's own reading of the line. */
+		for (size_t i = 0; i < length; i++)
+			if (strchr("\"\\#;", word[i]))
+				return false;
+	}
+	return value[strlen(value) - 1] != ' ';
+}
+
+static bool is_transport(const struct rights *rights, const char *value)
+{
+	static const char middle[] = "socks5";
+	const char *at = value, *word, *last;
+	size_t length = 0, name;
+	uint16_t port;
+
+	word = next_word(&at, &name);
+	last = next_word(&at, &length);
+	if (!word || !last || length != strlen(middle) || memcmp(last, middle, length) != 0)
+		return false;
+	last = next_word(&at, &length);
+	if (!last || *at || last[length] || !is_endpoint(last, length, true, &port))
+		return false;
+	for (size_t i = 0; i < rights->transport_count; i++)
+		if (rights->transports[i].port == port && strlen(rights->transports[i].name) == name &&
+		    memcmp(rights->transports[i].name, word, name) == 0)
+			return true;
+	return false;
+}
+
+const char *rights_refuse_value(const struct rights *rights, int option, const char *value)
+{
+	uint16_t port;
+
+	if (!rights_has(rights->sets, option))
+		return "this option may not be set here";
+	if (!value)
+		return NULL;
+	switch (option_words[option].kind) {
+	case OPTION_SWITCH:
+		return !strcmp(value, "0") || !strcmp(value, "1") ? NULL : "the value is not 0 or 1";
+	case OPTION_BRIDGE:
+		return is_bridge(value) ? NULL : "the value is no bridge's line";
+	case OPTION_TRANSPORT:
+		return is_transport(rights, value) ? NULL : "this transport is not granted";
+	case OPTION_PROXY:
+		return is_endpoint(value, strlen(value), false, &port)
+			       ? NULL
+			       : "the value is not an IPv4 address with a port";
+	case OPTION_SECRET:
+		return value[0] && strlen(value) <= SECRET_MAX ? NULL
+							       : "the value is empty or too long";
+	case OPTION_READ:
+		break;
+	}
+	return "this option may not be set here";
+}
+
+/* ---- onion services ---- */
+
+static bool may_lead_to(const struct rights *rights, const struct torctl_target *target)
+{
+	if (target->path) {
+		for (size_t i = 0; i < rights->folder_count; i++) {
+			size_t length = strlen(rights->folders[i]);
+
+			/* A folder's own sockets, and nothing below it. */
+			if (strncmp(target->path, rights->folders[i], length) == 0 &&
+			    target->path[length] == '/' && target->path[length + 1] &&
+			    !strchr(target->path + length + 1, '/'))
+				return true;
+		}
+		return false;
+	}
+	for (size_t i = 0; i < rights->target_count; i++)
+		if (target->port >= rights->targets[i].low &&
+		    target->port <= rights->targets[i].high)
+			return true;
+	return false;
+}
+
+const char *rights_refuse_onion(const struct rights *rights, const struct torctl_command *command)
+{
+	const unsigned allowed =
+		TORCTL_DISCARD_KEY | TORCTL_CLOSE_CIRCUIT | TORCTL_CLIENTS_BY_KEY;
+
+	if (!rights->target_count && !rights->folder_count)
+		return "onion services may not be made here";
+	/* A service that outlives its connection would be nobody's. */
+	if (command->flags & ~allowed)
+		return "of flags there are DiscardPK, MaxStreamsCloseCircuit and V3Auth";
+	for (size_t i = 0; i < command->target_count; i++)
+		if (!may_lead_to(rights, &command->targets[i]))
+			return "an onion service may not lead to this port";
+	return NULL;
+}

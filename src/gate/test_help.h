@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A session under test: both ends of it are here. */
+#pragma once
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "grants.h"
+#include "session.h"
+
+#define ONION	    "6cztpym2a4gwfchapnmhlxy3hqjuzeitjd5bn2cjtervfhv4rdk2oaid"
+#define OTHER_ONION "slgswg5p4ejgqvuurkpo4xf7cmzefurerzuefd46d2kzshio22oox4yd"
+#define X25519_KEY  "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+#define NO_PASSWD   "/dev/null"
+
+/* What these statements of one client give. */
+static inline struct rights rights_by(const char *statements)
+{
+	static struct grants grants;
+	AUTO_BUF struct buf text = { .cap = 4096 };
+	struct rights rights;
+	struct diag diag = { 0 };
+
+	grants = (struct grants){ 0 };
+	buf_printf(&text, "lethe-gate 1\nclient one\nusers everyone\n%s\n", statements);
+	if (grants_read(&grants, "test", buf_text(&text), text.len, NO_PASSWD, &diag) < 0)
+		fail_msg("%u:%u: %s", diag.line, diag.column, diag.message);
+	assert_int_equal(grants_of(&grants, 1000, &rights), 0);
+	return rights;
+}
+
+static inline struct session *session_by(const struct rights *rights)
+{
+	struct session *session;
+
+	assert_int_equal(session_new(rights, 1000, &session), 0);
+	return session;
+}
+
+#define CLIENT_HEARS(session, expected)                                                            \
+	do {                                                                                       \
+		if (outlet_length(session_for_client(session)) != strlen(expected) ||              \
+		    memcmp(outlet_bytes(session_for_client(session)), expected,                    \
+			   strlen(expected)) != 0)                                                 \
+			fail_msg("line %d: the client hears:\n%s", __LINE__,                       \
+				 outlet_bytes(session_for_client(session)));                       \
+		outlet_take(session_for_client(session), strlen(expected));                        \
+	} while (0)
+
+#define TOR_HEARS(session, expected)                                                               \
+	do {                                                                                       \
+		if (outlet_length(session_for_tor(session)) != strlen(expected) ||                 \
+		    memcmp(outlet_bytes(session_for_tor(session)), expected, strlen(expected)) !=  \
+			    0)                                                                     \
+			fail_msg("line %d: Tor hears:\n%s", __LINE__,                              \
+				 outlet_bytes(session_for_tor(session)));                          \
+		outlet_take(session_for_tor(session), strlen(expected));                           \
+	} while (0)
+
+static inline void client_says(struct session *session, const char *text)
+{
+	assert_int_equal(session_client(session, text, strlen(text), 2000), strlen(text));
+}
+
+static inline void tor_says(struct session *session, const char *text)
+{
+	session_tor(session, text, strlen(text), 2000);
+}
+
+/* The client says it, Tor hears that, answers so, and the client hears that. */
+#define EXCHANGE(session, says, tor_hears, answer, hears)                                          \
+	do {                                                                                       \
+		client_says(session, says);                                                        \
+		TOR_HEARS(session, tor_hears);                                                     \
+		tor_says(session, answer);                                                         \
+		CLIENT_HEARS(session, hears);                                                      \
+	} while (0)
+
+/* It is answered here, and Tor hears nothing. */
+#define REFUSED(session, says, hears)                                                              \
+	do {                                                                                       \
+		client_says(session, says);                                                        \
+		TOR_HEARS(session, "");                                                            \
+		CLIENT_HEARS(session, hears);                                                      \
+	} while (0)
+
+static inline void log_in(struct session *session)
+{
+	client_says(session, "AUTHENTICATE\r\n");
+	if (outlet_length(session_for_tor(session)) > 0) {
+		TOR_HEARS(session, "SETEVENTS STREAM CIRC\r\n");
+		tor_says(session, "250 OK\r\n");
+	}
+	CLIENT_HEARS(session, "250 OK\r\n");
+	session_progress(session, 2000);
+}
