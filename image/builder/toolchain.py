@@ -19,7 +19,8 @@ PACKAGES = (
     # our packages
     "build-essential", "debhelper", "lintian", "meson", "ninja-build", "pkgconf", "libc6-dev",
     "libmnl-dev", "libseccomp-dev", "libsystemd-dev", "libcmocka-dev", "libjansson-dev",
-    "clang", "bpftool", "libbpf-dev", "apparmor",
+    "clang", "bpftool", "libbpf-dev", "apparmor", "libcurl4-openssl-dev", "libssl-dev",
+    "libpng-dev", "libjpeg62-turbo-dev", "libzbar-dev",
     # the system
     "mmdebstrap", "systemd-standalone-sysusers", "kmod", "xz-utils",
     # the medium
