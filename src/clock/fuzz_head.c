@@ -10,7 +10,7 @@
 
 #include <base/fuzz.h>
 
-#define YEAR_10000 253402300800ll
+#define YEAR_10000 253402300800LL
 
 static void check_dates(const char *text, size_t length)
 {
