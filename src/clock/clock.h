@@ -17,17 +17,17 @@
 
 #include <base/cleanup.h>
 
-#define CLOCK_NS 1000000000ll
+#define CLOCK_NS 1000000000LL
 
 /* How many years after the build a clock can be right. A session that is later than that needs a
  * newer image for many reasons; and it keeps liars from going beyond 2038. */
 #define CLOCK_YEARS_MAX	  10
-#define CLOCK_YEAR	  (366ll * 86400)
+#define CLOCK_YEAR	  (366LL * 86400)
 #define CLOCK_CEILING(floor) ((floor) + CLOCK_YEARS_MAX * CLOCK_YEAR)
 
 /* No image was built before, or will be after: 2020-01-01 and 2100-01-01. */
-#define CLOCK_BUILD_MIN 1577836800ll
-#define CLOCK_BUILD_MAX 4102444800ll
+#define CLOCK_BUILD_MIN 1577836800LL
+#define CLOCK_BUILD_MAX 4102444800LL
 
 #define CLOCK_BUILD_DATE "/usr/lib/lethe/build-date"
 

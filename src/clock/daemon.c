@@ -6,14 +6,13 @@
  */
 #include <fcntl.h>
 #include <getopt.h>
-#include <signal.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <poll.h>
 
 #include <os/sandbox.h>
 #include <os/sandbox_clock.h>

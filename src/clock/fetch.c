@@ -4,6 +4,7 @@
  * to standard input, a socket. It runs as the user clearnet, is started for each question anew, reads
  * nothing from who asks, and knows nothing of the clock.
  */
+#include <assert.h>
 #include <getopt.h>
 #include <poll.h>
 #include <stdio.h>
@@ -322,8 +323,10 @@ static int read_pools(struct fetch *fetch)
 	if (r < 0) {
 		diag_format(&diag, shown, sizeof(shown));
 		complain(0, shown);
+		return r;
 	}
-	return r;
+	assert(fetch->pools);
+	return 0;
 }
 
 /* Nobody of the same user may look into it; it leaves no core; no right, and few calls. */

@@ -11,8 +11,8 @@
 
 #include <base/fuzz.h>
 
-#define FLOOR 1763700000ll
-#define BOOT  (1ll << 40)
+#define FLOOR 1763700000LL
+#define BOOT  (1LL << 40)
 
 static void check_verdict(const struct judge_round *round, int64_t real)
 {

@@ -70,7 +70,7 @@ static bool read_age(const char *text, size_t length, int64_t *ret_age)
 		age = age * 10 + (text[i] - '0');
 	}
 	*ret_age = age;
-	return age <= HEAD_AGE_MAX;
+	return true;
 }
 
 int head_feed(struct head *head, const char *line, size_t length)
@@ -97,8 +97,8 @@ int head_date(const struct head *head, int64_t *ret_seconds)
 {
 	if (head->status < 200)
 		return -EBADMSG;
-	if (head->bad || head->dates != 1 || head->ages > 1)
+	if (head->bad || head->dates != 1 || head->ages > 1 || head->age > HEAD_AGE_MAX)
 		return -ENODATA;
-	*ret_seconds = head->date + head->age;
+	*ret_seconds = head->date;
 	return 0;
 }

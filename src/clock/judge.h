@@ -21,7 +21,7 @@
 #define JUDGE_RIGHT	   (5 * CLOCK_NS)    /* a clock that is as near as this is left alone */
 #define JUDGE_FRESH	   (3600 * CLOCK_NS) /* what the network said is known for so long */
 #define JUDGE_ROUND_MAX	   (180 * CLOCK_NS)  /* of one question to the network */
-#define JUDGE_CONSENSUS_MAX (8 * 86400ll)    /* from a consensus' beginning to its end, s */
+#define JUDGE_CONSENSUS_MAX (8 * 86400LL)    /* from a consensus' beginning to its end, s */
 
 enum judge_outcome {
 	JUDGE_KEPT, /* zero: what is not known is left as it is */

@@ -26,7 +26,7 @@ static int64_t told(const struct record *record, int64_t boot)
 
 static struct record honest(struct test_random *random, unsigned pool)
 {
-	int64_t trip = test_random_below(random, 2000) * 1000000ll;
+	int64_t trip = test_random_below(random, 2000) * 1000000LL;
 	struct record record = test_answer(pool, 0, trip);
 	int64_t at_server = TEST_REAL * CLOCK_NS + test_random_around(random, HONEST_OFF);
 

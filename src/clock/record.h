@@ -38,7 +38,7 @@ enum record_result {
 	RECORD_NO_TLS,	    /* it does not speak TLS as it should */
 	RECORD_TOO_MUCH,    /* more headers or more bytes than any honest answer has */
 	RECORD_NO_HTTP,	    /* it does not speak HTTP as it should */
-	RECORD_NO_DATE,	    /* no date, one that cannot be read, or several */
+	RECORD_NO_DATE,	    /* no date, one that cannot be read, several, or a cache's */
 	RECORD_FAILED,	    /* it could not be asked, for a reason of our own */
 	RECORD_RESULT_COUNT,
 };
@@ -59,7 +59,7 @@ struct record {
 	uint8_t result;	     /* of an answer, enum record_result; of a portal, enum record_portal */
 	int64_t sent;	     /* CLOCK_BOOTTIME, ns, when the request was about to be sent */
 	int64_t received;    /* when the first byte of the answer was there */
-	int64_t date;	     /* seconds: what the server said, with its Age added; RECORD_DATED only */
+	int64_t date;	     /* seconds: what the server said; RECORD_DATED only */
 	int64_t not_before;  /* seconds: from when on every certificate of the chain is valid */
 	int64_t not_after;   /* until when */
 };

@@ -12,8 +12,8 @@
 
 #include "judge.h"
 
-#define TEST_FLOOR 1763700000ll /* 2025-11-21: when the system of the tests was built */
-#define TEST_REAL  1795788000ll /* 2026-11-27 14:00:00: what time it is there, s */
+#define TEST_FLOOR 1763700000LL /* 2025-11-21: when the system of the tests was built */
+#define TEST_REAL  1795788000LL /* 2026-11-27 14:00:00: what time it is there, s */
 #define TEST_BOOT  (1000 * CLOCK_NS)
 
 /* Random numbers that a printed seed brings back: LETHE_SEED, or a fresh one. */

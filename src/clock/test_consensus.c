@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "test_clock.h"
 
-#define HOUR 3600ll
+#define HOUR 3600LL
 
 static struct judge_session session;
 

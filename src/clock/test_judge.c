@@ -308,6 +308,24 @@ static void test_what_is_known(void **state)
 	assert_false(judge_known(&session, now, &verdict));
 }
 
+/* The clock may say anything when it is judged, or have jumped since it was asked: only the difference
+ * depends on it. */
+static void test_a_clock_that_jumps(void **state)
+{
+	static const int64_t rows[] = {0, 1, TEST_FLOOR, 2 * TEST_REAL, INT64_MAX / CLOCK_NS};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct judge_round round = three(TEST_REAL, TEST_REAL, TEST_REAL);
+		struct judge_verdict verdict;
+
+		test_end(&round);
+		verdict = judge_network(&session, &round, test_now(rows[i], JUDGED_BOOT));
+		assert_int_equal(verdict.outcome, JUDGE_SET);
+		assert_int_equal(verdict.real, JUDGED_REAL);
+		assert_int_equal(verdict.difference, JUDGED_REAL - rows[i] * CLOCK_NS);
+	}
+}
+
 static void test_words(void **state)
 {
 	for (unsigned i = 0; i < JUDGE_REASON_COUNT; i++) {
@@ -334,6 +352,7 @@ int main(void)
 	    cmocka_unit_test_setup(test_fetchers_that_fail, setup),
 	    cmocka_unit_test_setup(test_records_out_of_place, setup),
 	    cmocka_unit_test_setup(test_what_is_known, setup),
+	    cmocka_unit_test_setup(test_a_clock_that_jumps, setup),
 	    cmocka_unit_test_setup(test_words, setup),
 	};
 

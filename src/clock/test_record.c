@@ -24,9 +24,10 @@ static int reread(const struct record *record, struct record *ret_record)
 	return record_read(bytes, sizeof(bytes), ret_record);
 }
 
+/* What is read is written as it came. */
 static void test_round_trip(void **state)
 {
-	static const struct record rows[] = {
+	const struct record rows[] = {
 	    answer,
 	    {.kind = RECORD_BEGIN, .pool = 3},
 	    {.kind = RECORD_BEGIN, .pool = RECORD_POOLS_MAX},
@@ -36,10 +37,13 @@ static void test_round_trip(void **state)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		unsigned char sent[RECORD_BYTES], again[RECORD_BYTES];
 		struct record read;
 
 		assert_int_equal(reread(&rows[i], &read), 0);
-		assert_memory_equal(&read, &rows[i], sizeof(read));
+		record_write(&rows[i], sent);
+		record_write(&read, again);
+		assert_memory_equal(sent, again, RECORD_BYTES);
 	}
 }
 
@@ -76,6 +80,22 @@ static void test_what_cannot_be(void **state)
 		assert_int_equal(reread(&rows[i], &read), -EBADMSG);
 		assert_int_equal(read.pool, 42);
 	}
+}
+
+static void test_fields(void **state)
+{
+	struct record read = {0};
+
+	assert_int_equal(reread(&answer, &read), 0);
+	assert_int_equal(read.kind, RECORD_ANSWER);
+	assert_int_equal(read.pool, 2);
+	assert_int_equal(read.host, 63);
+	assert_int_equal(read.result, RECORD_DATED);
+	assert_int_equal(read.sent, 5);
+	assert_int_equal(read.received, 7);
+	assert_int_equal(read.date, TEST_REAL);
+	assert_int_equal(read.not_before, TEST_REAL - 10);
+	assert_int_equal(read.not_after, TEST_REAL + 10);
 }
 
 static void test_bytes(void **state)
@@ -211,9 +231,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_round_trip),	  cmocka_unit_test(test_what_cannot_be),
-	    cmocka_unit_test(test_bytes),	  cmocka_unit_test(test_pools),
-	    cmocka_unit_test(test_bad_pools),	  cmocka_unit_test(test_shipped_pools),
-	    cmocka_unit_test(test_choosing),
+	    cmocka_unit_test(test_fields),	  cmocka_unit_test(test_bytes),
+	    cmocka_unit_test(test_pools),	  cmocka_unit_test(test_bad_pools),
+	    cmocka_unit_test(test_shipped_pools), cmocka_unit_test(test_choosing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,6 +14,7 @@ import struct
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -83,10 +84,15 @@ def test_a_clock_that_is_right_is_left_alone(quiet: Lab, servers: TimeServers) -
         assert judged.messages == []
 
 
-def test_the_age_of_an_answer_from_a_cache_counts(quiet: Lab, servers: TimeServers) -> None:
-    servers.all(says(-5000, more=b"Age: 5000\r\n"))
+@pytest.mark.parametrize("offset", [0, -5000])
+def test_a_caches_answer_is_not_believed(quiet: Lab, servers: TimeServers, offset: int) -> None:
+    """Some write a new date on what they have kept, some do not; the other pools are enough."""
+    servers.reset(3600)
+    servers.pool("two", says(offset, more=b"Age: 5000\r\n"))
     with clock(quiet, servers) as judged:
-        assert judged.ask("network")["outcome"] == "right"
+        assert judged.ask("network")["outcome"] == "set"
+        assert abs(judged.told() - 3600) <= NEAR
+        assert judged.status()["dated"] == 2
 
 
 def test_whatever_the_status_is(quiet: Lab, servers: TimeServers) -> None:
@@ -253,6 +259,36 @@ def test_no_body_of_a_portal_is_read_to_its_end(quiet: Lab, servers: TimeServers
     assert kept(quiet, servers)["reason"] == "captive-portal"
 
 
+# Who asks ---------------------------------------------------------------------------------------
+
+
+def test_two_at_once_make_one_question(quiet: Lab, servers: TimeServers) -> None:
+    servers.reset(3600)
+    with clock(quiet, servers) as judged:
+        with ThreadPoolExecutor(4) as threads:
+            answers = list(threads.map(judged.ask, ["network"] * 4))
+        assert sorted(answer["reason"] for answer in answers) == ["known"] * 3 + ["network"]
+        assert judged.status()["queries"] == 1
+    assert len(servers.seen.requests) == 3
+
+
+def test_who_says_nothing_holds_nobody_up(quiet: Lab, servers: TimeServers) -> None:
+    with clock(quiet, servers) as judged:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as silent:
+            silent.connect(str(judged.folder / "ask"))
+            assert judged.ask("network")["outcome"] == "right"
+
+
+def test_who_asked_has_gone(quiet: Lab, servers: TimeServers) -> None:
+    """The question is answered all the same, for the next."""
+    with clock(quiet, servers) as judged:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as door:
+            door.connect(str(judged.folder / "ask"))
+            door.send(b'{"mode":"network"}')
+        assert judged.ask("network")["reason"] == "known"
+        assert len(judged.fetchers) == 1
+
+
 # Certificates -----------------------------------------------------------------------------------
 
 
@@ -348,6 +384,7 @@ def test_exactly_what_is_granted_is_sent(quiet: Lab, servers: TimeServers) -> No
         assert sorted(servers.seen.requests) == sorted(
             (name, b"HEAD / HTTP/1.1\r\nHost: %s\r\nAccept: */*\r\n\r\n" % name.encode())
             for name in looked_up)
+        assert not any(b"lethe" in frame.data.lower() for frame in tap.stop() if frame.incoming)
         # It is known now, and nobody is asked again, whatever the clock says.
         with Capture(quiet) as tap:
             assert judged.ask("network")["reason"] == "known"
@@ -653,7 +690,7 @@ def test_the_judge_is_locked_in(quiet: Lab, servers: TimeServers) -> None:
 
 SETTER = ('mkdir -p "$1/up/lethe" "$1/work" && cp "$1/build" "$1/up/lethe/build-date" && '
           'mount -t overlay overlay -o "lowerdir=/usr/lib,upperdir=$1/up,workdir=$1/work" /usr/lib && '
-          'exec "$2"')
+          'shift && exec unshare --user --map-root-user -- "$@"')
 SET_MAGIC = 0x31746573
 
 
@@ -661,9 +698,8 @@ def tell_setter(quiet: Lab, folder: Path, message: bytes) -> tuple[int, bytes]:
     """Its exit status, and what it answered."""
     ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     (folder / "build").write_text(f"{int(time.time()) - 30 * DAY}\n", encoding="ascii")
-    argv = ["unshare", "--mount", "--", "sh", "-c", SETTER.replace('exec "$2"', (
-        'exec unshare --user --map-root-user -- "$2"')), "sh", str(folder),
-        str(BUILT / "lethe-clock-set")]  # fmt: skip
+    argv = ["unshare", "--mount", "--", "sh", "-c", SETTER, "sh", str(folder),
+            str(BUILT / "lethe-clock-set")]  # fmt: skip
     with ours, quiet.host.popen(argv, stdin=its, stderr=subprocess.PIPE) as process:
         its.close()
         ours.send(message)
@@ -671,6 +707,17 @@ def tell_setter(quiet: Lab, folder: Path, message: bytes) -> tuple[int, bytes]:
         answer = ours.recv(64)
         process.communicate(timeout=SECONDS)
     return process.returncode, answer
+
+
+def test_a_clock_that_can_be_right_is_not_put_to_the_floor(quiet: Lab, tmp_path: Path) -> None:
+    (tmp_path / "build").write_text(f"{int(time.time()) - 30 * DAY}\n", encoding="ascii")
+    argv = ["unshare", "--mount", "--", "sh", "-c", SETTER, "sh", str(tmp_path),
+            str(BUILT / "lethe-clock-set"), "--floor"]  # fmt: skip
+    result = quiet.host.run(argv)
+    assert (result.returncode, result.stderr) == (0, "")
+    # Without a build date there is nothing to compare with, and nothing is done.
+    result = quiet.host.run([str(BUILT / "lethe-clock-set"), "--floor"])
+    assert result.returncode == 1 and "build-date" in result.stderr
 
 
 def setting(real: int, boot: int) -> bytes:
