@@ -38,22 +38,28 @@ static int allow_narrow(scmp_filter_ctx filter, int process)
 int sandbox_relaying(int process)
 {
 	static const int calls[] = {
-		SCMP_SYS(read),		 SCMP_SYS(write),	  SCMP_SYS(writev),
-		SCMP_SYS(close),	 SCMP_SYS(fstat),	  SCMP_SYS(lseek),
-		SCMP_SYS(mmap),		 SCMP_SYS(munmap),	  SCMP_SYS(mremap),
-		SCMP_SYS(mprotect),	 SCMP_SYS(madvise),	  SCMP_SYS(brk),
-		SCMP_SYS(futex),	 SCMP_SYS(getrandom),	  SCMP_SYS(clock_gettime),
-		SCMP_SYS(gettimeofday),	 SCMP_SYS(getpid),	  SCMP_SYS(gettid),
-		SCMP_SYS(rt_sigaction),	 SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn),
-		SCMP_SYS(sigaltstack),	 SCMP_SYS(exit),	  SCMP_SYS(exit_group),
-		SCMP_SYS(accept4),	 SCMP_SYS(connect),	  SCMP_SYS(shutdown),
-		SCMP_SYS(sendto),	 SCMP_SYS(recvfrom),	  SCMP_SYS(getsockopt),
-		SCMP_SYS(poll),		 SCMP_SYS(ppoll),	  SCMP_SYS(waitid),
-		SCMP_SYS(restart_syscall), SCMP_SYS(prlimit64),	  SCMP_SYS(sched_getaffinity),
-		SCMP_SYS(sysinfo),
+	    SCMP_SYS(read),          SCMP_SYS(write),
+	    SCMP_SYS(writev),        SCMP_SYS(close),
+	    SCMP_SYS(fstat),         SCMP_SYS(lseek),
+	    SCMP_SYS(mmap),          SCMP_SYS(munmap),
+	    SCMP_SYS(mremap),        SCMP_SYS(mprotect),
+	    SCMP_SYS(madvise),       SCMP_SYS(brk),
+	    SCMP_SYS(futex),         SCMP_SYS(getrandom),
+	    SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday),
+	    SCMP_SYS(getpid),        SCMP_SYS(gettid),
+	    SCMP_SYS(rt_sigaction),  SCMP_SYS(rt_sigprocmask),
+	    SCMP_SYS(rt_sigreturn),  SCMP_SYS(sigaltstack),
+	    SCMP_SYS(exit),          SCMP_SYS(exit_group),
+	    SCMP_SYS(accept4),       SCMP_SYS(connect),
+	    SCMP_SYS(shutdown),      SCMP_SYS(sendto),
+	    SCMP_SYS(recvfrom),      SCMP_SYS(getsockopt),
+	    SCMP_SYS(poll),          SCMP_SYS(ppoll),
+	    SCMP_SYS(waitid),        SCMP_SYS(restart_syscall),
+	    SCMP_SYS(prlimit64),     SCMP_SYS(sched_getaffinity),
+	    SCMP_SYS(sysinfo),
 	};
-	static const int files[] = { SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(openat2),
-				     SCMP_SYS(stat), SCMP_SYS(access), SCMP_SYS(readlink) };
+	static const int files[] = {SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(openat2),
+				    SCMP_SYS(stat), SCMP_SYS(access), SCMP_SYS(readlink)};
 	CLEANUP(relaying_release) scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	int r = 0;
 

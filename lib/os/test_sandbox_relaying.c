@@ -71,11 +71,11 @@ static int hands_on(void)
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), error = 0;
 
 	/* getsockname() is not among them, so the address is one where nobody listens. */
-	there = (struct sockaddr_in){.sin_family = AF_INET,
-				     .sin_port = htons(1),
-				     .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	return fd < 0 || (connect(fd, (const struct sockaddr *)&there, size) < 0 &&
-			  errno != EINPROGRESS && errno != ECONNREFUSED) ||
+	there = (struct sockaddr_in){
+	    .sin_family = AF_INET, .sin_port = htons(1), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	return fd < 0 ||
+	       (connect(fd, (const struct sockaddr *)&there, size) < 0 && errno != EINPROGRESS &&
+		errno != ECONNREFUSED) ||
 	       (accept4(listener, NULL, NULL, SOCK_NONBLOCK) < 0 && errno != EAGAIN) ||
 	       getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &(socklen_t){sizeof(error)}) < 0;
 }
@@ -168,9 +168,18 @@ static int gains(void)
 static void test_what_ends_it(void **state)
 {
 	static int (*const forbidden[])(void) = {
-	    datagrams,	      raw,		    local,	   netlink,
-	    opens_a_port,     starts_a_program,	    splits,	   signals_it_otherwise,
-	    kills_another,    kills_by_number,	    takes_a_descriptor, gains,
+	    datagrams,
+	    raw,
+	    local,
+	    netlink,
+	    opens_a_port,
+	    starts_a_program,
+	    splits,
+	    signals_it_otherwise,
+	    kills_another,
+	    kills_by_number,
+	    takes_a_descriptor,
+	    gains,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(forbidden); i++) {

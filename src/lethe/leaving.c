@@ -27,6 +27,15 @@ static bool is_tor(const json_t *socket)
 	return user && strcmp(user, TOR_USER) == 0;
 }
 
+/* What it sends is Tor's: its own connections, or those that carry them for a transport. */
+static bool is_tors(const json_t *socket)
+{
+	const char *user = answer_text(socket, "user");
+
+	return is_tor(socket) || (user && (strcmp(user, "bridges-net") == 0 ||
+					   strcmp(user, "fronts-net") == 0));
+}
+
 static bool is_listening(const json_t *socket)
 {
 	bool listening = false;
@@ -65,7 +74,7 @@ static enum leaving_way way4(const json_t *sockets, const json_t *socket, uint32
 	if (in_prefix(address, 0x0a000000, 8) || in_prefix(address, 0xac100000, 12) ||
 	    in_prefix(address, 0xc0a80000, 16) || in_prefix(address, 0xa9fe0000, 16))
 		return LEAVING_LAN;
-	return is_tor(socket) ? LEAVING_RELAYS : LEAVING_CLEARNET;
+	return is_tors(socket) ? LEAVING_RELAYS : LEAVING_CLEARNET;
 }
 
 static bool is_loopback(const char *address)
@@ -117,7 +126,7 @@ enum leaving_way leaving_way_of(const json_t *sockets, const json_t *socket)
 		return LEAVING_HOST;
 	if (IN6_IS_ADDR_LINKLOCAL(&address6) || (address6.s6_addr[0] & 0xfe) == 0xfc)
 		return LEAVING_LAN;
-	return is_tor(socket) ? LEAVING_RELAYS : LEAVING_CLEARNET;
+	return is_tors(socket) ? LEAVING_RELAYS : LEAVING_CLEARNET;
 }
 
 /* ---- the same program to the same place is one line ---- */

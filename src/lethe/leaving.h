@@ -9,7 +9,7 @@
 
 enum leaving_way {
 	LEAVING_TOR,	  /* to one of Tor's ports, or to an address that Tor gave a name */
-	LEAVING_RELAYS,	  /* Tor's own connections */
+	LEAVING_RELAYS,	  /* Tor's own connections, and those that carry its transports */
 	LEAVING_LAN,	  /* to the local network */
 	LEAVING_CLEARNET, /* to the Internet, and not by Tor */
 	LEAVING_ANYWHERE, /* by a UDP socket without a peer: where it sends is not known */

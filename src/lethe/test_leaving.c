@@ -55,6 +55,11 @@ static void each_has_its_way(void **state)
 	    {SOCKET("amnesia", "curl", "192.168.1.2", "192.168.1.2", "80"), LEAVING_HOST},
 	    {SOCKET("debian-tor", "tor", "192.168.1.2", "203.0.113.1", "443"), LEAVING_RELAYS},
 	    {SOCKET("debian-tor", "tor", "192.168.1.2", "192.168.1.1", "443"), LEAVING_LAN},
+	    /* Tor to a transport, and what carries that. */
+	    {SOCKET("debian-tor", "tor", "127.0.0.1", "127.0.0.1", "9055"), LEAVING_HOST},
+	    {SOCKET("bridges-net", "pasta", "192.168.1.2", "203.0.113.1", "443"), LEAVING_RELAYS},
+	    {SOCKET("fronts-net", "pasta", "192.168.1.2", "203.0.113.1", "443"), LEAVING_RELAYS},
+	    {SOCKET("lethe-transport", "x", "192.168.1.2", "203.0.113.1", "443"), LEAVING_CLEARNET},
 	    {SOCKET("amnesia", "lp", "192.168.1.2", "192.168.1.50", "631"), LEAVING_LAN},
 	    {SOCKET("amnesia", "lp", "10.0.0.2", "10.9.9.9", "1"), LEAVING_LAN},
 	    {SOCKET("amnesia", "lp", "10.0.0.2", "172.31.255.255", "1"), LEAVING_LAN},

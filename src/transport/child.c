@@ -12,7 +12,8 @@
 
 #define WORDS_MAX 4096
 
-/* close_range(2) and pidfd_open(2) by number: Debian 12's C library lacks the second one's header. */
+/* close_range(2) and pidfd_open(2) by number: Debian 12's C library lacks the second one's header.
+ */
 static int pidfd_of(pid_t pid)
 {
 	return (int)syscall(SYS_pidfd_open, pid, 0);
@@ -22,7 +23,8 @@ struct ends {
 	int input, output, nowhere, failure;
 };
 
-/* In the new process; never returns. What fails is written as a number to the pipe that exec closes. */
+/* In the new process; never returns. What fails is written as a number to the pipe that exec
+ * closes. */
 static void become(const char *program, char *const environment[], const struct ends *ends,
 		   pid_t parent)
 {
@@ -32,10 +34,10 @@ static void become(const char *program, char *const environment[], const struct 
 
 	sigemptyset(&nothing);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0 && getppid() == parent &&
-	    sigprocmask(SIG_SETMASK, &nothing, NULL) == 0 &&
-	    dup2(ends->input, STDIN_FILENO) >= 0 && dup2(ends->output, STDOUT_FILENO) >= 0 &&
-	    dup2(ends->nowhere, STDERR_FILENO) >= 0 && dup2(ends->failure, 3) >= 0 &&
-	    fcntl(3, F_SETFD, FD_CLOEXEC) == 0 && syscall(SYS_close_range, 4, ~0u, 0) == 0)
+	    sigprocmask(SIG_SETMASK, &nothing, NULL) == 0 && dup2(ends->input, STDIN_FILENO) >= 0 &&
+	    dup2(ends->output, STDOUT_FILENO) >= 0 && dup2(ends->nowhere, STDERR_FILENO) >= 0 &&
+	    dup2(ends->failure, 3) >= 0 && fcntl(3, F_SETFD, FD_CLOEXEC) == 0 &&
+	    syscall(SYS_close_range, 4, ~0u, 0) == 0)
 		execve(program, words, environment);
 	error = errno;
 	if (write(3, &error, sizeof(error)) < 0)
@@ -123,7 +125,8 @@ static int start(const char *program, char *const environment[], struct child *r
 	AUTO_CLOSE int input_read = -EBADF, input_write = -EBADF, output_read = -EBADF;
 	AUTO_CLOSE int failure_read = -EBADF, process = -EBADF;
 	struct ends ends = {-EBADF, -EBADF, -EBADF, -EBADF};
-	int input[2] = {-EBADF, -EBADF}, output[2] = {-EBADF, -EBADF}, failure[2] = {-EBADF, -EBADF};
+	int input[2] = {-EBADF, -EBADF}, output[2] = {-EBADF, -EBADF},
+	    failure[2] = {-EBADF, -EBADF};
 	int r = open_ends(input, output, failure, &ends.nowhere);
 	pid_t pid = 0;
 
@@ -157,8 +160,8 @@ static int start(const char *program, char *const environment[], struct child *r
 
 int child_start(const char *program, const char *name, const char *state, struct child *ret_child)
 {
-	struct buf texts[4] = {{.cap = WORDS_MAX}, {.cap = WORDS_MAX}, {.cap = WORDS_MAX},
-			       {.cap = WORDS_MAX}};
+	struct buf texts[4] = {
+	    {.cap = WORDS_MAX}, {.cap = WORDS_MAX}, {.cap = WORDS_MAX}, {.cap = WORDS_MAX}};
 	char *environment[5];
 	int r = environment_make(name, state, texts, environment);
 

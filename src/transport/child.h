@@ -11,10 +11,11 @@ struct child {
 };
 
 /*
- * Run @program (no search, no shell) as the managed transport @name, its state in the folder @state. Of
- * ours it has no descriptor, no environment and no signal mask; it dies with this process. Its standard
- * error goes nowhere, because it may hold addresses. Returns 0, with what child_end() takes; -ENOENT or
- * -EACCES (there is no such program, or it may not be run), or -errno.
+ * Run @program (no search, no shell) as the managed transport @name, its state in the folder
+ * @state. Of ours it has no descriptor, no environment and no signal mask; it dies with this
+ * process. Its standard error goes nowhere, because it may hold addresses. Returns 0, with what
+ * child_end() takes; -ENOENT or -EACCES (there is no such program, or it may not be run), or
+ * -errno.
  */
 MUST_CHECK int child_start(const char *program, const char *name, const char *state,
 			   struct child *ret_child);

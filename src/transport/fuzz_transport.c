@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Any bytes as what a transport says. How they are cut into pieces changes nothing; it is ready only
- * with one port, that a line of the specification names; what it said before is forgotten.
+ * Any bytes as what a transport says. How they are cut into pieces changes nothing; it is ready
+ * only with one port, that a line of the specification names; what it said before is forgotten.
  */
 #include "pt.h"
 

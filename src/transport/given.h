@@ -17,10 +17,11 @@ struct given {
 
 /*
  * The descriptor with this name. Returns 0; -ENOENT (nothing was handed to the process @own, or
- * nothing of that name), -EEXIST (more than one has it), -EBADMSG (that is no such environment: more
- * than GIVEN_MAX, no numbers, or another number of names).
+ * nothing of that name), -EEXIST (more than one has it), -EBADMSG (that is no such environment:
+ * more than GIVEN_MAX, no numbers, or another number of names).
  */
 MUST_CHECK int given_find(const struct given *given, uint64_t own, const char *name, int *ret_fd);
 
-/* Is @fd a socket that listens, of this family (AF_*) and for streams? For AF_INET: at 127.0.0.1. */
+/* Is @fd a socket that listens, of this family (AF_*) and for streams? For AF_INET: at 127.0.0.1.
+ */
 bool given_listens(int fd, int family);

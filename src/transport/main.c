@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * lethe-transport: runs one of Tor's pluggable transports in a network namespace of its own, and hands
- * on to it what Tor connects to a port of the host. Started for a lease, and gone with it.
+ * lethe-transport: runs one of Tor's pluggable transports in a network namespace of its own, and
+ * hands on to it what Tor connects to a port of the host. Started for a lease, and gone with it.
  */
 #include "given.h"
 #include "session.h"
@@ -15,11 +15,11 @@
 #include <base/num.h>
 #include <os/sandbox.h>
 
-#define DEFAULT_STATE	"/run/lethe-transport/"
+#define DEFAULT_STATE   "/run/lethe-transport/"
 #define DEFAULT_SECONDS 60
-#define SECONDS_MAX	3600
-#define LEASE_NAME	"lease"
-#define PORT_NAME	"port"
+#define SECONDS_MAX     3600
+#define LEASE_NAME      "lease"
+#define PORT_NAME       "port"
 
 enum { EXIT_GIVEN_BACK = 0, EXIT_NO_TRANSPORT = 1, EXIT_USAGE = 2, EXIT_REFUSED = 3 };
 
@@ -66,7 +66,8 @@ static int parse_seconds(const char *text, unsigned *ret_seconds)
 	uint64_t value;
 
 	if (num_parse_u64(text, SECONDS_MAX, &value) < 0 || value == 0) {
-		fprintf(stderr, "lethe-transport: --wait: give seconds from 1 to %d\n", SECONDS_MAX);
+		fprintf(stderr, "lethe-transport: --wait: give seconds from 1 to %d\n",
+			SECONDS_MAX);
 		return EXIT_USAGE;
 	}
 	*ret_seconds = (unsigned)value;
@@ -153,8 +154,8 @@ static int cookie_of(int fd, uint64_t *ret_cookie)
 	return getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, ret_cookie, &size) < 0 ? neg_errno() : 0;
 }
 
-/* The transport must not share the network of whoever connects to @listener: its own port, open to all
- * there, would be a way out for everybody. */
+/* The transport must not share the network of whoever connects to @listener: its own port, open to
+ * all there, would be a way out for everybody. */
 static int is_elsewhere(int listener)
 {
 	AUTO_CLOSE int own = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -217,7 +218,8 @@ static int serve(const struct options *options)
 
 	if (r < 0)
 		return refused("cannot give up capabilities", r);
-	/* The transport runs as the same user: it shall not reach into this process for its sockets. */
+	/* The transport runs as the same user: it shall not reach into this process for its
+	 * sockets. */
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return refused("cannot shut itself off", neg_errno());
 	status = find_sockets(&lessor, &listener);

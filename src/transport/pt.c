@@ -60,8 +60,8 @@ static bool address_read(struct rest word, uint16_t *ret_port)
 		return false;
 	memcpy(digits, word.at + prefix, word.left - prefix);
 	digits[word.left - prefix] = '\0';
-	if (strlen(digits) != word.left - prefix ||
-	    num_parse_u64(digits, UINT16_MAX, &port) < 0 || port == 0)
+	if (strlen(digits) != word.left - prefix || num_parse_u64(digits, UINT16_MAX, &port) < 0 ||
+	    port == 0)
 		return false;
 	*ret_port = (uint16_t)port;
 	return true;
@@ -80,11 +80,16 @@ int pt_line_parse(const char *text, size_t length, struct pt_line *ret_line)
 		const char *word;
 		enum pt_kind kind;
 	} words[] = {
-	    {"VERSION", PT_VERSION},	       {"VERSION-ERROR", PT_VERSION_ERROR},
-	    {"ENV-ERROR", PT_ENV_ERROR},       {"PROXY", PT_PROXY_DONE},
-	    {"PROXY-ERROR", PT_PROXY_ERROR},   {"CMETHOD", PT_CMETHOD},
-	    {"CMETHOD-ERROR", PT_CMETHOD_ERROR}, {"CMETHODS", PT_CMETHODS_DONE},
-	    {"LOG", PT_LOG},		       {"STATUS", PT_STATUS},
+	    {"VERSION", PT_VERSION},
+	    {"VERSION-ERROR", PT_VERSION_ERROR},
+	    {"ENV-ERROR", PT_ENV_ERROR},
+	    {"PROXY", PT_PROXY_DONE},
+	    {"PROXY-ERROR", PT_PROXY_ERROR},
+	    {"CMETHOD", PT_CMETHOD},
+	    {"CMETHOD-ERROR", PT_CMETHOD_ERROR},
+	    {"CMETHODS", PT_CMETHODS_DONE},
+	    {"LOG", PT_LOG},
+	    {"STATUS", PT_STATUS},
 	};
 	struct rest rest = {text, length}, word = word_next(&rest);
 	struct pt_line line = {.kind = PT_OTHER};

@@ -8,8 +8,8 @@
 struct way {
 	char data[RELAY_BUFFER];
 	size_t at, length; /* what is still to be sent */
-	bool ended;	   /* the source says no more */
-	bool told;	   /* and the sink knows */
+	bool ended;        /* the source says no more */
+	bool told;         /* and the sink knows */
 };
 
 enum { NEAR, FAR, ENDS };

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * One connection on its way from one socket to another: what comes in at one end goes out at the
- * other, in both directions, each with one buffer. Whoever cannot take more is waited for, and then the
- * other is not read from: nothing grows. When one end says no more, that is handed on, and the other
- * direction goes on.
+ * other, in both directions, each with one buffer. Whoever cannot take more is waited for, and then
+ * the other is not read from: nothing grows. When one end says no more, that is handed on, and the
+ * other direction goes on.
  */
 #pragma once
 

@@ -15,7 +15,7 @@
 #include <base/json.h>
 
 #define LINE_MAX_BYTES 512
-#define PIECE	       4096
+#define PIECE          4096
 
 /* What is always waited for; after these come two for each relay. */
 enum { LEASE, OUTPUT, PROCESS, LISTENER, FIXED };
@@ -43,9 +43,12 @@ static uint64_t now_ms(void)
 const char *session_word(enum session_reason reason)
 {
 	static const char *const words[] = {
-	    [SESSION_NOT_STARTED] = "not-started", [SESSION_MALFORMED] = "malformed",
-	    [SESSION_REFUSED] = "refused",	   [SESSION_TOO_MUCH] = "too-much",
-	    [SESSION_LATE] = "late",		   [SESSION_ENDED] = "ended",
+	    [SESSION_NOT_STARTED] = "not-started",
+	    [SESSION_MALFORMED] = "malformed",
+	    [SESSION_REFUSED] = "refused",
+	    [SESSION_TOO_MUCH] = "too-much",
+	    [SESSION_LATE] = "late",
+	    [SESSION_ENDED] = "ended",
 	    [SESSION_BROKEN] = "broken",
 	};
 

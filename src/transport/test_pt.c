@@ -77,7 +77,8 @@ static void test_wrong_lines(void **state)
 	    "CMETHOD-ERROR",
 	    "CMETHOD-ERROR a-b no",
 	};
-	static const char hidden[] = "CMETHOD obfs4 socks5 127.0.0.1:12\0" "3";
+	static const char hidden[] = "CMETHOD obfs4 socks5 127.0.0.1:12\0"
+				     "3";
 
 	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
 		struct pt_line line = {.port = 7};
@@ -89,10 +90,10 @@ static void test_wrong_lines(void **state)
 	assert_int_equal(pt_line_parse(hidden, sizeof(hidden) - 1, &(struct pt_line){0}), -EBADMSG);
 }
 
-#define ASKED	 "obfs4"
+#define ASKED     "obfs4"
 #define BEGINNING "VERSION 1\n"
-#define LISTENS	 "CMETHOD obfs4 socks5 127.0.0.1:4001\n"
-#define END	 "CMETHODS DONE\n"
+#define LISTENS   "CMETHOD obfs4 socks5 127.0.0.1:4001\n"
+#define END       "CMETHODS DONE\n"
 
 static const struct {
 	const char *said;

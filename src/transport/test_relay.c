@@ -127,8 +127,7 @@ static void test_nobody_reads(void **state)
 			continue;
 		}
 		for (ssize_t i = 0; i < n; i++)
-			assert_int_equal(block[i],
-					 (int)((got + (size_t)i) / sizeof(block)) & 0x7f);
+			assert_int_equal(block[i], (int)((got + (size_t)i) / sizeof(block)) & 0x7f);
 		got += (size_t)n;
 	}
 	assert_int_equal(got, sent);
@@ -191,9 +190,9 @@ static void test_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_both_ways), cmocka_unit_test(test_half_closed),
+	    cmocka_unit_test(test_both_ways),    cmocka_unit_test(test_half_closed),
 	    cmocka_unit_test(test_nobody_reads), cmocka_unit_test(test_gone),
-	    cmocka_unit_test(test_connecting), cmocka_unit_test(test_nothing),
+	    cmocka_unit_test(test_connecting),   cmocka_unit_test(test_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

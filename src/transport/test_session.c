@@ -26,7 +26,7 @@
 #define PATIENT 120000u
 
 struct bench {
-	int lease;    /* the other end: whoever asked */
+	int lease;     /* the other end: whoever asked */
 	uint16_t port; /* where Tor connects */
 	struct session_sockets sockets;
 	int transport; /* where the played transport listens */
@@ -82,15 +82,15 @@ static void play(const char *said, bool ends, struct child *ret_child)
 			     syscall(SYS_close_range, 3, ~0u, 0) == 0 &&
 			     write(STDOUT_FILENO, said, strlen(said)) >= 0;
 
-		while (!ends)
+		if (ends)
+			_exit(!heard);
+		for (;;)
 			pause();
-		_exit(!heard);
 	}
 	close(output[1]);
 	assert_int_equal(fcntl(output[0], F_SETFL, O_NONBLOCK), 0);
-	*ret_child = (struct child){.process = (int)syscall(SYS_pidfd_open, pid, 0),
-				    .input = -EBADF,
-				    .output = output[0]};
+	*ret_child = (struct child){
+	    .process = (int)syscall(SYS_pidfd_open, pid, 0), .input = -EBADF, .output = output[0]};
 	assert_true(ret_child->process >= 0);
 }
 
@@ -163,7 +163,7 @@ static pid_t in_background(const struct bench *bench, const struct child *child)
 		close(bench->lease);
 		if (sandbox_relaying(child->process) < 0)
 			_exit(99);
-		_exit(session_run(&bench->sockets, child, "obfs4", PATIENT));
+		_exit((int)session_run(&bench->sockets, child, "obfs4", PATIENT));
 	}
 	close(bench->sockets.lease);
 	return pid;

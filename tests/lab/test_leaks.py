@@ -193,7 +193,7 @@ HOLES: dict[str, tuple[list[tuple[str, str]], Expect]] = {
                     _udp),
     "what opens nothing passes": ([("meta skuid >= 0 goto owned", f"{_FLAGS}\n"
                                     "meta skuid >= 0 goto owned")], _not_opening),
-    "one user too many": ([("{ 64002, 64003 }", "{ 64002, 64003, 65534 }")], _nobody),
+    "one user too many": ([("{ 64002, 64003, 64008 }", "{ 64002, 64003, 64008, 65534 }")], _nobody),
     "Tor's grant is missing": ([("meta skuid 64000 meta l4proto tcp ip daddr",
                                  "meta skuid 65000 meta l4proto tcp ip daddr")], _tor),
     "refused in silence": ([("meta l4proto tcp fib saddr type local reject with tcp reset",

@@ -92,7 +92,7 @@ def table() -> tuple[ProbeClass, ...]:
 
 
 # A probe's number is made of its class and its column, so that both can be read from the wire.
-COLUMNS_MAX = 8
+COLUMNS_MAX = 16
 
 
 def number(class_index: int, column: int) -> int:
