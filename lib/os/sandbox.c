@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <linux/capability.h>
+#include <netinet/tcp.h>
 #include <seccomp.h>
 #include <stdbool.h>
 #include <string.h>
@@ -112,6 +113,23 @@ static const int netlink_calls[] = {
 int sandbox_netlink_only(void)
 {
 	return filter_netlink(netlink_calls, ARRAY_SIZE(netlink_calls), NULL, 0, false);
+}
+
+int sandbox_usual_buffers(void)
+{
+	static const struct {
+		int level, option;
+	} sizes[] = {{SOL_SOCKET, SO_RCVBUF},
+		     {SOL_SOCKET, SO_SNDBUF},
+		     {SOL_TCP, TCP_WINDOW_CLAMP}};
+	CLEANUP(filter_release) scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+	int r = filter ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < ARRAY_SIZE(sizes) && r == 0; i++)
+		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(0), SCMP_SYS(setsockopt), 2,
+				     SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)sizes[i].level),
+				     SCMP_A2(SCMP_CMP_EQ, (scmp_datum_t)sizes[i].option));
+	return r < 0 ? r : seccomp_load(filter);
 }
 
 int sandbox_resident(void)

@@ -23,6 +23,11 @@ MUST_CHECK int sandbox_keep_no_capability(void);
  */
 MUST_CHECK int sandbox_netlink_only(void);
 
+/* From here on, for this process and all that it starts: the sizes of sockets' buffers and windows are the
+ * system's choice. To set them is answered as done, and changes nothing, because they are seen on the
+ * wire. No new privileges. Returns 0 or -errno. */
+MUST_CHECK int sandbox_usual_buffers(void);
+
 /*
  * From here on only the system calls of a resident program that owns what its netlink sockets made:
  * it talks netlink, takes connections at sockets that listen already, reads /proc/sys and writes its

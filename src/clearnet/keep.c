@@ -13,6 +13,7 @@
 #include <os/file.h>
 #include <os/notify.h>
 #include <os/route_events.h>
+#include <os/sandbox.h>
 
 #include "inside.h"
 #include "namespace.h"
@@ -110,6 +111,10 @@ static void become_pasta(const struct keeper *keeper, const char *device, pid_t 
 	sigemptyset(&none);
 	if (sigprocmask(SIG_SETMASK, &none, NULL) < 0 ||
 	    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || getppid() != parent)
+		_exit(126);
+	/* It would take larger buffers than other programs, and its connections would be told apart by the
+	 * window that they begin with. */
+	if (sandbox_usual_buffers() < 0)
 		_exit(126);
 	execve(join.program, words, environment);
 	_exit(127);
