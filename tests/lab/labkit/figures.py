@@ -104,4 +104,18 @@ ATTRIBUTION = Figures(
         "by user only": ("user", "attempts"),
     },
 )
-ALL = (TAMPERING, ATTRIBUTION)
+# What tests/lab/test_bootstrap.py fills.
+BOOTSTRAP = Figures(
+    "How far Tor came, what its status events warned of, seconds to the first warning, and frames",
+    "case",
+    {
+        "Tor": ("reached", "warnings", "s"),
+        "on the wire": ("sent", "unexpected"),
+    },
+)
+SKEWS = Figures(
+    "What Tor says when the clock is wrong",
+    "clock",
+    {"Tor": ("comes up", "CLOCK_SKEW from, seconds", "log")},
+)
+ALL = (TAMPERING, ATTRIBUTION, BOOTSTRAP, SKEWS)

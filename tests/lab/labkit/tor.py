@@ -48,6 +48,7 @@ _MEASURED = f"\nw Bandwidth={RELAY_KILOBYTES}\n"
 _VALID_UNTIL = re.compile(r"^valid-until (.*)$", re.MULTILINE)
 _ROUTER = re.compile(r"^r (\S+) ", re.MULTILINE)
 BRIDGE_CLIENT = "bridge-client"  # on the guest node
+TRIAL = "trial"  # on the host under test, in place of its own: labkit/client_tor.py
 
 
 class IncompleteConsensus(RuntimeError):
@@ -229,13 +230,16 @@ class TorNetwork:
         """A circuit is not yet a way to everywhere: the exits must have found their name server,
         and the onion service must have told where it is."""
         self._lab.progress("waiting for an exit and the onion service")
-        wait_for(lambda: self._answers(names.WEB_NAME, names.WEB_BODY_START), seconds,
-                 "an answer of the web server through Tor")
+        self._await_answers_of_web(seconds)
         # Only then is it asked: a client that asks too early goes on to avoid the directories
         # that knew nothing.
         self._await_published(seconds)
         wait_for(lambda: self._answers(self.onion_name(), names.ONION_BODY_START), seconds,
                  "an answer of the onion service")
+
+    def _await_answers_of_web(self, seconds: float) -> None:
+        wait_for(lambda: self._answers(names.WEB_NAME, names.WEB_BODY_START), seconds,
+                 "an answer of the web server through Tor")
 
     def _answers(self, name: str, start: str) -> bool:
         try:
@@ -304,6 +308,22 @@ class TorNetwork:
         for path in (places.data, places.control):
             shutil.rmtree(path, ignore_errors=True)
 
+    def prepare_trial(self, node: str, lines: list[str]) -> None:
+        """The files of a Tor that a test starts by itself on the host under test."""
+        self._prepare(node, lines)
+
+    def stop_client(self) -> None:
+        """The Tor of the host under test. What it has learned stays."""
+        process = self._lab.registry.find(_label(names.HOST))
+        if process:
+            self._lab.registry.stop([process])
+
+    def start_client(self) -> None:
+        """Again; returns when it is at 100 % and an exit answers."""
+        self._launch(names.HOST)
+        self._await_client(COLD_SECONDS)
+        self._await_answers_of_web(ANSWER_COLD_SECONDS)
+
     def _try_bridge_line(self) -> str:
         try:
             return self.bridge_line()
@@ -314,7 +334,8 @@ class TorNetwork:
 
     def _prepare(self, node: str, extra: list[str] | None = None) -> None:
         places = self.places(node)
-        uid = names.user(names.DEBIAN_TOR).uid if node == names.HOST else names.TOR_NETWORK_UID
+        on_host = node in (names.HOST, TRIAL)
+        uid = names.user(names.DEBIAN_TOR).uid if on_host else names.TOR_NETWORK_UID
         places.control.mkdir(mode=0o700)
         lines = list(extra or [])
         if node in names.AUTHORITIES:

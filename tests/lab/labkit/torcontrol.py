@@ -80,6 +80,23 @@ class Control:
             raise ControlError("the connection ended")
         return line[4:].split()
 
+    def event_line(self) -> str | None:
+        """The next event, whole; waits for it without end. None when the connection has ended, or
+        another thread has shut() it."""
+        self._socket.settimeout(None)
+        try:
+            line = self._lines.readline().rstrip("\r\n")
+        except (OSError, ValueError):
+            return None
+        return line[4:] if line.startswith("650") else None
+
+    def shut(self) -> None:
+        """End the connection, whoever reads from it."""
+        try:
+            self._socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # Tor was quicker
+
     def _block(self) -> list[str]:
         lines = []
         while (line := self._lines.readline().rstrip("\r\n")) != ".":

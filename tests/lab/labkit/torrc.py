@@ -64,6 +64,8 @@ def _of_node(node: str) -> list[str]:
         return _bridge()
     if node == names.ONION:
         return ["SocksPort 0"]
+    if node == "trial":
+        return []
     return _CLIENT if node == names.HOST else _BRIDGE_CLIENT
 
 
