@@ -20,6 +20,7 @@
 
 #define TOR_MS	      10000 /* for authenticating */
 #define FAREWELL_MS   5000  /* for what waits at the end */
+#define FAREWELL_BYTES 65536 /* of the client's, that are thrown away meanwhile */
 #define CLIENT_BYTES  4096
 #define TOR_BYTES     16384
 
@@ -215,12 +216,14 @@ static void turn(struct guest *guest)
 static void say_farewell(struct guest *guest, struct outlet *to_client, struct outlet *to_tor)
 {
 	uint64_t end = now_ms() + FAREWELL_MS;
+	size_t thrown_away = 0;
 	bool shut = false;
 
 	for (;;) {
 		struct pollfd wait[2] = { { .fd = guest->client, .events = POLLIN },
 					  { .fd = guest->tor } };
 		char bytes[CLIENT_BYTES];
+		ssize_t got;
 		int ready;
 
 		if (!write_some(guest->client, to_client))
@@ -240,8 +243,10 @@ static void say_farewell(struct guest *guest, struct outlet *to_client, struct o
 		ready = poll(wait, ARRAY_SIZE(wait), timeout_of(end));
 		if (ready == 0 || (ready < 0 && errno != EINTR))
 			return;
-		if (wait[0].revents & (POLLIN | POLLHUP | POLLERR) &&
-		    recv(guest->client, bytes, sizeof(bytes), MSG_DONTWAIT) <= 0)
+		if (!(wait[0].revents & (POLLIN | POLLHUP | POLLERR)))
+			continue;
+		got = recv(guest->client, bytes, sizeof(bytes), MSG_DONTWAIT);
+		if (got <= 0 || (thrown_away += (size_t)got) > FAREWELL_BYTES)
 			return;
 	}
 }

@@ -143,12 +143,13 @@ def _bridge() -> list[str]:
 # The host under test: started as root, opens its ports, then becomes debian-tor.
 _CLIENT = [
     f"User {names.DEBIAN_TOR}",
-    f"SocksPort 127.0.0.1:{names.TOR_SOCKS_PORT} IsolateDestAddr IsolateDestPort",
-    f"SocksPort 127.0.0.1:{names.TOR_SOCKS_SYSTEM_PORT} IsolateDestAddr IsolateDestPort",
-    f"SocksPort 127.0.0.1:{names.TOR_SOCKS_DOWNLOAD_PORT} IsolateDestAddr IsolateDestPort",
+    # By its session group lethe-gate knows to which port a stream came.
+    *(f"SocksPort 127.0.0.1:{port} SessionGroup={port} IsolateDestAddr IsolateDestPort"
+      for port in (names.TOR_SOCKS_PORT, names.TOR_SOCKS_SYSTEM_PORT,
+                   names.TOR_SOCKS_DOWNLOAD_PORT)),
     f"SocksPort 127.0.0.1:{names.TOR_SOCKS_BROWSER_PORT} "
-    "IsolateSOCKSAuth KeepAliveIsolateSOCKSAuth",
-    f"TransPort 127.0.0.1:{names.TOR_TRANS_PORT}",
+    f"SessionGroup={names.TOR_SOCKS_BROWSER_PORT} IsolateSOCKSAuth KeepAliveIsolateSOCKSAuth",
+    f"TransPort 127.0.0.1:{names.TOR_TRANS_PORT} SessionGroup={names.TOR_TRANS_PORT}",
     "TransProxyType TPROXY",
     f"DNSPort 127.0.0.1:{names.DNS_PORT}",
     "AutomapHostsOnResolve 1",
