@@ -53,3 +53,7 @@ MUST_CHECK int sandbox_reporting(int folder);
 
 /* The same, without a folder; and it may connect to UNIX sockets, of which it makes new ones. */
 MUST_CHECK int sandbox_calling(void);
+
+/* What a client of TCP needs that has opened all it will read, besides sandbox_opened_only(): it may make
+ * IPv4 stream sockets and connect them. Where to is left to the filter, by its user. */
+MUST_CHECK int sandbox_fetching(void);
