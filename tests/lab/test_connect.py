@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import pytest
 
 from labkit import client, connecting, names, netns
-from labkit.connecting import Rig, blocked, sent
+from labkit.connecting import Moat, Rig, blocked, sent
 from labkit.lab import Lab
 from labkit.wait import wait_for
 
@@ -206,7 +206,7 @@ def test_hiding_does_not_fall_back(rig: Rig, bridge: str) -> None:
 
 def wrong_identity(line: str) -> str:
     words = line.split()
-    words[2] = "0" * 40
+    words[2] = "A" * 40
     return " ".join(words)
 
 
@@ -266,6 +266,114 @@ def test_choices_that_are_refused(rig: Rig, bridge: str) -> None:
         result = daemon.run(*words)
         assert result.returncode == 2 and says in result.stderr, (words, result)
     assert daemon.state == "asked" and not rig.tor.networked
+
+
+# Bridges from elsewhere ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def moat(rig: Rig) -> Iterator[Moat]:
+    made = Moat(rig.guest, rig.folder)
+    yield made
+    made.close()
+
+
+def recommends(*settings: dict[str, object]) -> dict[str, object]:
+    return {"settings": [{"bridges": setting} for setting in settings], "country": "cn"}
+
+
+def test_bridges_that_are_asked_for(rig: Rig, bridge: str, moat: Moat) -> None:
+    moat.answers["settings"] = recommends(
+        {"type": "webtunnel", "source": "bridgedb", "bridge_strings": ["webtunnel x"]},
+        {"type": "obfs4", "source": "bridgedb", "bridge_strings": [bridge]})  # fmt: skip
+    daemon = begin(rig)
+    with rig.wire() as wire:
+        result = daemon.run("hide", "--ask-for-bridges=cn")
+        assert result.returncode == 0, result.stdout + result.stderr
+        assert sent(wire.stop()) == {BRIDGE}
+    transports = ["obfs4", "meek_lite", "snowflake"]
+    assert moat.asked == [("settings", {"country": "cn", "transports": transports})]
+    assert moat.arguments == b"url=https://front.example/;front=cdn.example"
+    assert daemon.status()["bridges"] == 1
+
+
+def test_the_systems_bridges_when_the_service_says_so(rig: Rig, bridge: str, moat: Moat) -> None:
+    moat.answers["settings"] = {"settings": [], "country": "de"}
+    moat.answers["defaults"] = recommends({"type": "obfs4", "source": "builtin"})
+    daemon = begin(rig, bridges=bridge)
+    assert daemon.run("hide", "--ask-for-bridges").returncode == 0
+    assert [what for what, _ in moat.asked] == ["settings", "defaults"]
+    assert "country" not in moat.asked[0][1]
+
+
+ANSWERS: dict[str, tuple[object, str]] = {
+    "nothing": ({"settings": []}, "settings-none"),
+    "no such country": ({"errors": [{"code": 404}]}, "settings-none"),
+    "of another kind": (recommends({"type": "webtunnel", "bridge_strings": ["x"]}), "settings-none"),
+    "an injection": (recommends({"type": "obfs4", "bridge_strings":
+                                 ['obfs4 192.0.2.1:443 cert=x" UseBridges=0']}), "settings-none"),
+    "no answer": (None, "settings-unreachable"),
+    "a page": (b"<html>", "settings-unreachable"),
+    "too much": (b" " * (1 << 20), "settings-unreachable"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_a_service_that_gives_none(rig: Rig, moat: Moat, name: str) -> None:
+    answer, reason = ANSWERS[name]
+    moat.answers = {"settings": answer, "defaults": answer}
+    daemon = begin(rig)
+    with rig.wire() as wire:
+        assert daemon.run("hide", "--ask-for-bridges").returncode == 4
+        assert sent(wire.stop()) == set()
+    assert daemon.status()["reason"] == reason
+
+
+def test_a_service_that_is_somebody_else(rig: Rig, moat: Moat) -> None:
+    """Its certificate is for another name."""
+    moat.answers["settings"] = {"settings": []}
+    moat.place.write_text(moat.place.read_text().replace(moat.HOST, "other.lab.example"))
+    daemon = begin(rig)
+    assert daemon.run("hide", "--ask-for-bridges").returncode == 4
+    assert daemon.status()["reason"] == "settings-unreachable" and moat.asked == []
+
+
+def test_a_system_that_knows_no_service(rig: Rig, moat: Moat) -> None:
+    shipped = names.SOURCE_ROOT / "data" / "connect" / "moat.conf"
+    moat.place.write_text(shipped.read_text(encoding="utf-8"))
+    daemon = begin(rig)
+    assert daemon.run("hide", "--ask-for-bridges").returncode == 4
+    assert daemon.status()["reason"] == "settings-unreachable"
+
+
+def test_a_bridge_out_of_a_picture(rig: Rig, bridge: str) -> None:
+    picture = rig.folder / "bridge.png"
+    subprocess.run(["qrencode", "-o", str(picture), bridge], check=True)
+    daemon = begin(rig)
+    assert daemon.run("hide", f"--qr={picture}").returncode == 0
+    for content, says in ((b"no picture", "Invalid argument"), (_white(rig), "there is no QR code")):
+        picture.write_bytes(content)
+        result = daemon.run("hide", f"--qr={picture}")
+        assert result.returncode in (2, 3) and says in result.stderr, result
+
+
+def _white(rig: Rig) -> bytes:
+    """The same picture, all of it margin."""
+    picture = rig.folder / "white.png"
+    subprocess.run(["qrencode", "--foreground=FFFFFF", "-o", str(picture), "x"], check=True)
+    return picture.read_bytes()
+
+
+def test_bridges_out_of_a_file(rig: Rig, bridge: str) -> None:
+    file = rig.folder / "bridges.txt"
+    file.write_text(f"# what somebody sent\n\nBridge {bridge}\n{bridge}\n")
+    daemon = begin(rig)
+    assert daemon.run("hide", f"--file={file}").returncode == 0
+    assert daemon.status()["bridges"] == 1
+    file.write_text(f"{bridge}\nnonsense\n")
+    result = daemon.run("hide", f"--file={file}")
+    assert result.returncode == 2 and "line 2" in result.stderr
+    assert daemon.state == "connected"
 
 
 # What ends and comes back -------------------------------------------------------------------------

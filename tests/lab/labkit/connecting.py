@@ -12,6 +12,7 @@ import os
 import select
 import shutil
 import socket
+import ssl
 import subprocess
 import tempfile
 import threading
@@ -57,7 +58,7 @@ class Transport:
         threading.Thread(target=self._serve, daemon=True).start()
 
     def close(self) -> None:
-        self._door.close()
+        _end(self._door)
 
     def _serve(self) -> None:
         while True:
@@ -110,8 +111,7 @@ class Transport:
             threading.Thread(target=self._accept, args=(listener, port), daemon=True).start()
             yield
         finally:
-            listener.shutdown(socket.SHUT_RDWR)
-            listener.close()
+            _end(listener)
 
     def _accept(self, listener: socket.socket, port: int) -> None:
         while True:
@@ -121,6 +121,12 @@ class Transport:
             except OSError:
                 return
             threading.Thread(target=_pump, args=(near, far), daemon=True).start()
+
+
+def _end(listener: socket.socket) -> None:
+    """Also of a thread that waits at it."""
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
 
 
 def _listen(port: int) -> socket.socket:
@@ -159,7 +165,7 @@ class Clock:
         threading.Thread(target=self._serve, daemon=True).start()
 
     def close(self) -> None:
-        self._door.close()
+        _end(self._door)
 
     def _serve(self) -> None:
         while True:
@@ -170,6 +176,99 @@ class Clock:
                     connection.sendall(json.dumps(self.answer).encode())
             except OSError:
                 return
+
+
+class Moat:
+    """The service that gives bridges, behind something that stands for the transport meek_lite: its
+    lease, its SOCKS port on the guest, and the door of lethe-connect-moat."""
+
+    HOST = "moat.lab.example"
+
+    def __init__(self, ns: str, run: Path) -> None:
+        self._ns = ns
+        self.place = run / "moat.conf"
+        self.answers: dict[str, object] = {}
+        self.asked: list[tuple[str, object]] = []  # which question, and its body
+        self.arguments = b""  # as a transport gets them
+        certificate, key = run / "moat.pem", run / "moat.key"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+                        "-subj", f"/CN={self.HOST}", "-addext", f"subjectAltName=DNS:{self.HOST}",
+                        "-keyout", str(key), "-out", str(certificate)],
+                       check=True, capture_output=True)  # fmt: skip
+        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._tls.load_cert_chain(certificate, key)
+        self.place.write_text(f"service https://{self.HOST}/moat\n"
+                              f"meek_lite url=https://front.example/ front=cdn.example\n"
+                              f"ca {certificate}\n")  # fmt: skip
+        (run / "transport").mkdir(exist_ok=True)
+        (run / "connect").mkdir()
+        self._lease = self._listen_at(run / "transport" / "meek_lite", self._hold)
+        self._door = self._listen_at(run / "connect" / "moat", self._program)
+        self._socks = netns.run_in(ns, _listen, PORTS["meek_lite"])
+        threading.Thread(target=_accept_all, args=(self._socks, self._serve), daemon=True).start()
+
+    def close(self) -> None:
+        for listener in (self._lease, self._door, self._socks):
+            _end(listener)
+
+    def _listen_at(self, path: Path, serve: Callable[[socket.socket], None]) -> socket.socket:
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(path))
+        os.chmod(path, 0o666)
+        listener.listen()
+        threading.Thread(target=_accept_all, args=(listener, serve), daemon=True).start()
+        return listener
+
+    def _hold(self, lease: socket.socket) -> None:
+        lease.sendall(b'{"state":"ready"}\n')
+        while lease.recv(4096):
+            pass
+
+    def _program(self, connection: socket.socket) -> None:
+        argv = ["nsenter", f"--net={netns.path(self._ns)}", "--", *AS_TOR_USER,
+                str(program("lethe-connect-moat")), f"--place={self.place}"]  # fmt: skip
+        subprocess.run(argv, stdin=connection, stdout=connection, check=False, timeout=SECONDS)
+
+    def _serve(self, connection: socket.socket) -> None:
+        """SOCKS (RFC 1928, 1929), then TLS, then one question."""
+        take = connection.makefile("rb")
+        take.read(take.read(2)[1])
+        connection.sendall(b"\x05\x02")
+        name = take.read(take.read(2)[1])
+        self.arguments = name + take.read(take.read(1)[0])
+        connection.sendall(b"\x01\x00")
+        take.read(take.read(5)[4] + 2)
+        connection.sendall(b"\x05\x00\x00\x01" + bytes(6))
+        with self._tls.wrap_socket(connection, server_side=True) as inside:
+            lines = inside.makefile("rb")
+            path = lines.readline().split()[1].decode()
+            length = 0
+            while (line := lines.readline().strip()):
+                if line.lower().startswith(b"content-length:"):
+                    length = int(line.split(b":")[1])
+            what = path.rpartition("/")[2]
+            self.asked.append((what, json.loads(lines.read(length))))
+            answer = self.answers.get(what)
+            body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+            status = b"404 Not Found" if answer is None else b"200 OK"
+            inside.sendall(b"HTTP/1.1 %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s"
+                           % (status, len(body), body))  # fmt: skip
+
+
+def _accept_all(listener: socket.socket, serve: Callable[[socket.socket], None]) -> None:
+    def one(connection: socket.socket) -> None:
+        with connection:
+            try:
+                serve(connection)
+            except (OSError, IndexError, ValueError):
+                pass  # the other side went away, or asked nothing that is understood
+
+    while True:
+        try:
+            connection = listener.accept()[0]
+        except OSError:
+            return
+        threading.Thread(target=one, args=(connection,), daemon=True).start()
 
 
 class Tor:
