@@ -9,6 +9,7 @@ case $-:${TERM:-} in
 		# It says itself what is not well; only its absence must be told.
 		timeout 40 /usr/bin/lethe status || [ $? -lt 124 ] ||
 			echo "The state of this computer cannot be told in time. Ask again: lethe status"
+		[ ! -x /usr/bin/lethe-connect ] || echo "Connect to Tor: lethe-connect"
 		echo "Turn off: lethe poweroff"
 	fi
 	;;

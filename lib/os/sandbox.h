@@ -75,3 +75,7 @@ MUST_CHECK int sandbox_relaying(int process);
  * other call ends the process. No new privileges. Returns 0 or -errno.
  */
 MUST_CHECK int sandbox_doorkeeper(int folder);
+
+/* What a client of TCP needs that has opened all it will read, besides sandbox_opened_only(): it may make
+ * IPv4 stream sockets and connect them. Where to is left to the filter, by its user. */
+MUST_CHECK int sandbox_fetching(void);

@@ -2,27 +2,48 @@
 #include "image.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <spawn.h>
+#include <string.h>
 #include <sys/wait.h>
 
 /* Those of lethe-connect-qr. */
 enum { QR_FOUND = 0, QR_NONE = 1, QR_TOO_LARGE = 4, QR_NO_PICTURE = 5 };
 
+/* The program beside this one, wherever that is. */
+static int find_program(char path[static PATH_MAX])
+{
+	static const char name[] = "/lethe-connect-qr";
+	ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - 1);
+	char *slash;
+
+	if (length < 0)
+		return neg_errno();
+	path[length] = '\0';
+	slash = strrchr(path, '/');
+	if (!slash || (size_t)(slash - path) + sizeof(name) > PATH_MAX)
+		return -ENAMETOOLONG;
+	memcpy(slash, name, sizeof(name));
+	return 0;
+}
+
 static int start(int picture, int out, pid_t *ret_pid)
 {
-	char name[] = "lethe-connect-qr";
+	char name[] = "lethe-connect-qr", path[PATH_MAX];
 	char *const argv[] = {name, NULL}, *const environment[] = {NULL};
 	posix_spawn_file_actions_t actions;
-	int r = posix_spawn_file_actions_init(&actions);
+	int r = find_program(path);
 
+	if (r < 0)
+		return r;
+	r = posix_spawn_file_actions_init(&actions);
 	if (r != 0)
 		return -r;
 	r = posix_spawn_file_actions_adddup2(&actions, picture, STDIN_FILENO);
 	if (r == 0)
 		r = posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
 	if (r == 0)
-		r = posix_spawn(ret_pid, LETHE_BINDIR "/lethe-connect-qr", &actions, NULL, argv,
-				environment);
+		r = posix_spawn(ret_pid, path, &actions, NULL, argv, environment);
 	posix_spawn_file_actions_destroy(&actions);
 	return -r;
 }
