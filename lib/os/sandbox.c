@@ -230,7 +230,7 @@ int sandbox_opened_only(void)
 	return load_opened_only(false);
 }
 
-int sandbox_fetching(void)
+int sandbox_asking(void)
 {
 	return load_opened_only(true);
 }

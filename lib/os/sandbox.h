@@ -78,4 +78,4 @@ MUST_CHECK int sandbox_doorkeeper(int folder);
 
 /* What a client of TCP needs that has opened all it will read, besides sandbox_opened_only(): it may make
  * IPv4 stream sockets and connect them. Where to is left to the filter, by its user. */
-MUST_CHECK int sandbox_fetching(void);
+MUST_CHECK int sandbox_asking(void);

@@ -259,7 +259,7 @@ static int lock_in(void)
 	/* Who has nothing may be refused the giving up of it. */
 	if (r < 0 && geteuid() == 0)
 		return r;
-	return sandbox_fetching();
+	return sandbox_asking();
 }
 
 static int run(const char *place_path, struct buf *out)

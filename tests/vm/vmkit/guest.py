@@ -271,8 +271,20 @@ class Guest:
             time.sleep(_POLL_SECONDS)
         raise TimeoutError(f"no network card of the machine got an address within {seconds:g} s")
 
+    def choose(self, *words: str) -> None:
+        """As whoever sits at it: `lethe-connect WORDS`, without waiting for what comes of it."""
+        self.run(["lethe-connect", *words, "--no-wait"], user=names.AMNESIA, check=True)
+
+    def connection(self) -> dict[str, Any]:
+        """What lethe-connect tells."""
+        result = self.run(["lethe-connect", "status", "--json"], user=names.AMNESIA)
+        return json.loads(result.stdout)
+
     def wait_tor_connected(self, seconds: float = TOR_SECONDS) -> None:
-        """Wait until a page of the lab's Internet comes through the machine's Tor."""
+        """Wait until a page of the lab's Internet comes through the machine's Tor, which connects
+        automatically if nobody has chosen yet."""
+        if self.connection()["mode"] == "none":
+            self.choose("auto")
         deadline, last = time.monotonic() + seconds, "it was not tried"
         while time.monotonic() < deadline:
             try:

@@ -79,6 +79,7 @@ class Spec:
     layer: Path | None = None
     kernel: Kernel | None = None
     display: str = "none"
+    clock: str = "utc"  # what its hardware clock says: the right time, or 2027-01-31T12:00:00
     more: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -143,7 +144,7 @@ def command_line(spec: Spec, files: Files, accelerator: str, incoming: bool = Fa
     line += ["-machine", "q35", "-accel", accelerator, "-cpu", "max"]
     line += ["-smp", str(spec.cpus or sound_cpus(accelerator)), "-m", str(spec.memory)]
     line += ["-S", "-no-reboot"]
-    line += ["-display", spec.display, "-device", "VGA", "-rtc", "base=utc"]
+    line += ["-display", spec.display, "-device", "VGA", "-rtc", f"base={spec.clock}"]
     line += ["-qmp", f"unix:{_path(files.qmp)},server=on,wait=off"]
     line += _firmware(spec, files) + _ports(files) + _buses() + _media(spec) + _network(spec, files)
     if spec.layer:
