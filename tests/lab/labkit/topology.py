@@ -55,6 +55,12 @@ table inet lab {{
 """
 
 
+# The probes of all users are sent before the router's address is known: none of them may be lost for
+# want of room, because what is not seen counts as stopped.
+_LONG_QUEUES = {f"{family}/neigh/{names.LAN_DEVICE}/unres_qlen_bytes": str(16 << 20)
+                for family in ("ipv4", "ipv6")}
+
+
 class Topology:
     def __init__(self, lab: str) -> None:
         self._prefix = f"{names.NAMESPACE_PREFIX}{lab}-"
@@ -70,6 +76,7 @@ class Topology:
         netns.ip_batch(self._links())
         for node in names.NODES:
             netns.ip_batch(self._configuration(node), ns=self.ns(node))
+        netns.write_sysctls(self.ns(names.HOST), _LONG_QUEUES)
         # A rule's family cannot be told from its text.
         netns.ip_batch([f"rule add iif {names.LAN_DEVICE} lookup 100"],
                        ns=self.ns(names.WEB), family="-6")

@@ -186,8 +186,9 @@ class Tor:
 
     def start(self) -> None:
         user = names.user(names.DEBIAN_TOR)
-        for path in (self.folder, self.folder / "data", self.folder / "run"):
-            path.mkdir(mode=0o700)
+        for path, mode in ((self.folder, 0o700), (self.folder / "data", 0o700),
+                           (self.folder / "run", 0o750)):
+            path.mkdir(mode=mode)
             os.chown(path, user.uid, user.gid)
         text = SHIPPED.read_text(encoding="utf-8")
         text = text.replace("/var/lib/tor", f"{self.folder}/data")
