@@ -8,8 +8,8 @@
 static void usage(void)
 {
 	fputs("Usage: lethe-gate [OPTION]...\n"
-	      "Stand between Tor's control socket and the programs that use it, and let each say\n"
-	      "and hear what the grants give its user.\n"
+	      "Stand between Tor's control socket and the programs that use it, and let each\n"
+	      "say and hear what the grants give its user.\n"
 	      "\n"
 	      "      --check            read the grants, say what is wrong with them, and end\n"
 	      "      --grants=FOLDER    read these, and neither " GATE_SHIPPED "\n"

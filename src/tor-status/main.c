@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * lethe-tor-status: asks Tor at its control socket how it is, and prints that as one JSON object.
- * Runs as Tor's user behind the door /run/lethe/status/tor, and reads nothing from who asks.
+ * lethe-tor-status: asks Tor, through lethe-gate, how it is, and prints that as one JSON object. Runs
+ * without any right behind the door /run/lethe/status/tor, and reads nothing from who asks.
  */
 #include "status.h"
 
@@ -11,8 +11,7 @@
 #include <base/num.h>
 #include <os/sandbox.h>
 
-#define DEFAULT_SOCKET  "/run/tor/control"
-#define DEFAULT_COOKIE  "/run/tor/control.authcookie"
+#define DEFAULT_SOCKET  "/run/lethe/tor/control"
 #define DEFAULT_SECONDS 12 /* less than who asks at the door waits */
 #define SECONDS_MAX     3600
 #define OUTPUT_MAX      16384
@@ -20,7 +19,8 @@
 enum { EXIT_RUNNING = 0, EXIT_NOT_RUNNING = 1, EXIT_USAGE = 2, EXIT_FAILED = 3 };
 
 struct options {
-	const char *socket, *cookie;
+	const char *socket;
+	const char *cookie; /* NULL: who listens is the gate, and wants none */
 	unsigned seconds;
 	bool done; /* --help or --version: nothing else is to be done */
 };
@@ -28,10 +28,10 @@ struct options {
 static void usage(void)
 {
 	fputs("Usage: lethe-tor-status [OPTION]...\n"
-	      "Ask Tor at its control socket how it is, and print one JSON object.\n"
+	      "Ask Tor how it is, and print one JSON object.\n"
 	      "\n"
-	      "      --socket=FILE   Tor's control socket (" DEFAULT_SOCKET ")\n"
-	      "      --cookie=FILE   its cookie (" DEFAULT_COOKIE ")\n"
+	      "      --socket=FILE   lethe-gate's socket (" DEFAULT_SOCKET ")\n"
+	      "      --cookie=FILE   that is Tor's own, and this its cookie\n"
 	      "      --wait=SECONDS  how long Tor may take to answer (12)\n"
 	      "  -j, --json          as always; accepted as other commands do\n"
 	      "  -h, --help          this text\n"
@@ -120,6 +120,23 @@ static int print(const struct tor_status *status)
 	return status->running ? EXIT_RUNNING : EXIT_NOT_RUNNING;
 }
 
+/* By the cookie, or, at the gate, by what the kernel says of this process. */
+static int authenticate(struct torctl *torctl, int cookie)
+{
+	const struct torctl_reply *reply;
+	int r;
+
+	if (cookie >= 0)
+		return torctl_authenticate(torctl, cookie);
+	r = torctl_command(torctl, "AUTHENTICATE", &reply);
+	if (r < 0)
+		return r;
+	/* What the gate says when there is no Tor behind it is an answer to nothing. */
+	if (reply->lines[0].code / 100 == 4)
+		return -ECONNREFUSED;
+	return reply->lines[0].code == 250 ? 0 : -EKEYREJECTED;
+}
+
 /* All that is opened is opened first, so that what Tor says meets a process that can open nothing.
  */
 static int report(const struct options *options)
@@ -130,7 +147,7 @@ static int report(const struct options *options)
 	const char *step = options->socket;
 	int r = torctl_open(options->socket, options->seconds * 1000, &torctl), boxed;
 
-	if (r == 0) {
+	if (r == 0 && options->cookie) {
 		step = options->cookie;
 		r = torctl_cookie_open(options->cookie, &cookie);
 		/* Tor listens a moment before it has written the cookie. */
@@ -145,7 +162,7 @@ static int report(const struct options *options)
 	}
 	if (r == 0) {
 		step = "while authenticating";
-		r = torctl_authenticate(torctl, cookie);
+		r = authenticate(torctl, cookie);
 	}
 	if (r == 0) {
 		step = "while asking how it is";
@@ -158,8 +175,7 @@ static int report(const struct options *options)
 
 int main(int argc, char **argv)
 {
-	struct options options = {
-	    .socket = DEFAULT_SOCKET, .cookie = DEFAULT_COOKIE, .seconds = DEFAULT_SECONDS};
+	struct options options = {.socket = DEFAULT_SOCKET, .seconds = DEFAULT_SECONDS};
 	int r = parse_options(argc, argv, &options);
 
 	return r != 0 || options.done ? r : report(&options);

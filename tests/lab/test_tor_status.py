@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from labkit import names, rules
+from labkit import gate, names, rules
 from labkit.doors import Doors, Server, drain, is_endless, tells
 from labkit.lab import Lab
 from labkit.wait import wait_for
@@ -173,6 +173,22 @@ def test_a_liar_who_tells_the_truth() -> None:
     """So that the lies above fail for what they are."""
     with Liar(answers()) as liar:
         assert tor_status(liar.control, liar.cookie, "--wait=60") == (0, TRUTH)
+
+
+def test_through_the_gate() -> None:
+    """As it is asked in the live system: without a cookie, by a user to whom nothing else is granted."""
+    with gate.PrivateTor() as tor, gate.Gate(tor.folder) as running:
+        argv = ["setpriv", "--reuid=64999", "--regid=64999", "--clear-groups", "--", str(TOR_STATUS),
+                f"--socket={running.socket}"]  # fmt: skip
+        there = subprocess.run(argv, capture_output=True, text=True, timeout=SECONDS, check=False)
+        tor.stop()
+        gone = subprocess.run(argv, capture_output=True, text=True, timeout=SECONDS, check=False)
+    answer = json.loads(there.stdout)
+    assert there.returncode == 0 and answer["running"] and answer["network"] == "disabled"
+    assert answer["progress"] == 0 and not answer["circuit"]
+    assert gone.returncode == 1
+    assert json.loads(gone.stdout) == {
+        "running": False, "reason": "Tor is not running (while authenticating)"}  # fmt: skip
 
 
 def test_nobody_there(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ SERVICES = {
     "dbus-broker.service", "kmod-static-nodes.service", "lethe-apparmor.service",
     "lethe-console@tty1.service",
     "lethe-console@ttyS0.service", "lethe-guard.service", "lethe-proof.service",
-    "lethe-wall.service", "lethe-watch.service",
+    "lethe-wall.service", "lethe-watch.service", "lethe-gate.service",
     "NetworkManager.service",
     "systemd-journald.service", "systemd-logind.service", "systemd-sysctl.service",
     "systemd-tmpfiles-setup-dev-early.service", "systemd-tmpfiles-setup-dev.service",
@@ -53,7 +53,7 @@ PROCESSES = {
     ("root", "systemd-logind"), ("root", "NetworkManager"), ("root", "lethe-guard"),
     ("amnesia", "bash"),
     ("messagebus", "dbus-broker-launch"), ("messagebus", "dbus-broker"), ("debian-tor", "tor"),
-    ("lethe-watch", "lethe-watchd"),
+    ("lethe-watch", "lethe-watchd"), ("lethe-gate", "lethe-gate"),
 }  # fmt: skip
 LISTENING = {
     ("udp", "127.0.0.1:53"),
@@ -73,10 +73,10 @@ MOUNTS_OF_THE_LABORATORY = {
 }  # fmt: skip
 IDS = {
     names.AMNESIA: (1000, 1000), "debian-tor": (900, 900), "clearnet": (901, 901),
-    "clearnet-net": (902, 902), "lethe-watch": (903, 903), "nobody": (65534, 65534),
-    "_apt": (42, 65534), "bridges-net": (907, 907), "fronts-net": (908, 908),
-    "lethe-transport": (909, 909),
-    "lethe-clock": (906, 906),
+    "clearnet-net": (902, 902), "lethe-watch": (903, 903), "lethe-gate": (904, 904),
+    "lethe-connect": (905, 905), "lethe-clock": (906, 906), "bridges-net": (907, 907),
+    "fronts-net": (908, 908), "lethe-transport": (909, 909), "lethe-clearnet": (910, 910),
+    "nobody": (65534, 65534), "_apt": (42, 65534),
 }  # fmt: skip
 # Families of sockets that a program without rights gets; of others it is not even the loading of a
 # module. AF_NETLINK only asks the kernel.
@@ -213,6 +213,7 @@ def test_processes_are_those_and_no_others(guest: Guest) -> None:
 def test_listening_is_tor_and_nothing_else(guest: Guest) -> None:
     guest.wait_address()
     wanted = {(kind, address, "debian-tor") for kind, address in LISTENING}
+    wanted |= {("tcp", "127.0.0.1:9051", "lethe-gate")}
     assert set(guest.call(doors.listening)) == wanted
     planted = {("tcp", "0.0.0.0:4444", "root"), ("udp", "0.0.0.0:4444", "root")}
     assert set(guest.call(doors.listening_with_one_more, 4444)) == wanted | planted
