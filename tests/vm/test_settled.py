@@ -31,7 +31,7 @@ UNITS_OF_THE_LABORATORY = {
 SERVICES = {
     "dbus-broker.service", "kmod-static-nodes.service", "lethe-console@tty1.service",
     "lethe-console@ttyS0.service", "lethe-guard.service", "lethe-proof.service",
-    "lethe-wall.service", "lethe-watch.service",
+    "lethe-connect.service", "lethe-wall.service", "lethe-watch.service",
     "NetworkManager.service",
     "systemd-journald.service", "systemd-logind.service", "systemd-sysctl.service",
     "systemd-tmpfiles-setup-dev-early.service", "systemd-tmpfiles-setup-dev.service",
@@ -52,7 +52,7 @@ PROCESSES = {
     ("root", "systemd-logind"), ("root", "NetworkManager"), ("root", "lethe-guard"),
     ("amnesia", "bash"),
     ("messagebus", "dbus-broker-launch"), ("messagebus", "dbus-broker"), ("debian-tor", "tor"),
-    ("lethe-watch", "lethe-watchd"),
+    ("lethe-connect", "lethe-connectd"), ("lethe-watch", "lethe-watchd"),
 }  # fmt: skip
 LISTENING = {
     ("udp", "127.0.0.1:53"),
@@ -72,7 +72,8 @@ MOUNTS_OF_THE_LABORATORY = {
 }  # fmt: skip
 IDS = {
     names.AMNESIA: (1000, 1000), "debian-tor": (900, 900), "clearnet": (901, 901),
-    "clearnet-net": (902, 902), "lethe-watch": (903, 903), "nobody": (65534, 65534),
+    "clearnet-net": (902, 902), "lethe-watch": (903, 903),
+    "lethe-connect": (905, 905), "nobody": (65534, 65534),
     "_apt": (42, 65534),
 }  # fmt: skip
 # Families of sockets that a program without rights gets; of others it is not even the loading of a
