@@ -98,9 +98,9 @@ def test_what_is_written_is_what_the_table_says(tool: Tool, good: Path) -> None:
                  "\nautomap 127.192.0.0/10 to 9040 for amnesia\n"):
         assert line in policy, line
     torrc = (good / TORRC).read_text()
-    for line in ("# 9050: for programs.\nSocksPort 127.0.0.1:9050 IsolateDestAddr\n",
-                 "SocksPort 127.0.0.1:9062\n", "DNSPort 127.0.0.1:53\n",
-                 "TransPort 127.0.0.1:9040\nTransProxyType TPROXY\n",
+    for line in ("# 9050: for programs.\nSocksPort 127.0.0.1:9050 SessionGroup=9050 IsolateDestAddr\n",
+                 "SocksPort 127.0.0.1:9062 SessionGroup=9062\n", "DNSPort 127.0.0.1:53\n",
+                 "TransPort 127.0.0.1:9040 SessionGroup=9040\nTransProxyType TPROXY\n",
                  "VirtualAddrNetworkIPv4 127.192.0.0/10\n"):
         assert line in torrc, line
     assert "9055" not in torrc

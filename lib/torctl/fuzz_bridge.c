@@ -7,16 +7,18 @@
 
 #include <base/fuzz.h>
 
-static void check_command(const struct torctl_bridges *bridges)
+static void check_command(struct torctl_bridges *bridges)
 {
 	AUTO_BUF struct buf line = {.cap = TORCTL_COMMAND_MAX};
 	const struct torctl_settings settings = {.bridges = bridges};
-	size_t quotes = 0, wanted = bridges->count;
+	size_t quotes = 0, wanted;
 
+	torctl_settings_fit(bridges);
+	wanted = bridges->count;
 	for (int i = TORCTL_TRANSPORT_OBFS4; i < TORCTL_TRANSPORT_END; i++)
 		wanted += torctl_bridges_use(bridges, (enum torctl_transport)i);
 	torctl_settings_write(&settings, &line);
-	REQUIRE(buf_finish(&line) == 0);
+	REQUIRE(buf_finish(&line) == 0 && line.len <= TORCTL_COMMAND_MAX);
 	for (const char *c = buf_text(&line); *c; c++) {
 		REQUIRE(*c >= ' ' && *c <= '~' && *c != '\\');
 		quotes += *c == '"';
@@ -28,7 +30,7 @@ static void check_command(const struct torctl_bridges *bridges)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct torctl_bridges bridges, again;
-	AUTO_BUF struct buf text = {.cap = TORCTL_COMMAND_MAX};
+	AUTO_BUF struct buf text = {.cap = 1 << 20};
 	struct diag diag = {0};
 	int r;
 

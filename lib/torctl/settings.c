@@ -51,3 +51,16 @@ void torctl_settings_write(const struct torctl_settings *settings, struct buf *o
 	if (!plugins)
 		buf_puts(out, " ClientTransportPlugin");
 }
+
+void torctl_settings_fit(struct torctl_bridges *bridges)
+{
+	const struct torctl_settings settings = {.bridges = bridges};
+
+	for (; bridges->count > 0; bridges->count--) {
+		AUTO_BUF struct buf line = {.cap = TORCTL_COMMAND_MAX};
+
+		torctl_settings_write(&settings, &line);
+		if (buf_finish(&line) == 0)
+			return;
+	}
+}

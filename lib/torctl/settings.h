@@ -7,7 +7,8 @@
 
 #include "bridge.h"
 
-#define TORCTL_COMMAND_MAX (64u << 10)
+/* Bytes of a command, without its end. Filters before Tor's socket take lines of 8 KiB. */
+#define TORCTL_COMMAND_MAX 8000
 
 /* The port on 127.0.0.1 where a transport is offered to Tor; 0: it needs none. */
 uint16_t torctl_transport_port(enum torctl_transport transport);
@@ -25,3 +26,7 @@ struct torctl_settings {
  * the buffer.
  */
 void torctl_settings_write(const struct torctl_settings *settings, struct buf *out);
+
+/* Drop the last bridges until the command fits into TORCTL_COMMAND_MAX: that are more than forty of the
+ * usual length, and more than Tor uses. */
+void torctl_settings_fit(struct torctl_bridges *bridges);

@@ -188,7 +188,7 @@ static void test_settings(void **state)
 	       "ClientTransportPlugin=\"snowflake socks5 127.0.0.1:9057\"");
 }
 
-/* The most and the longest bridges make a command that can be sent. */
+/* Of the most and the longest bridges, those that fit make a command that can be sent. */
 static void test_largest_command(void **state)
 {
 	AUTO_FREE struct torctl_bridges *bridges = calloc(1, sizeof(*bridges));
@@ -203,8 +203,18 @@ static void test_largest_command(void **state)
 		bridge.port++;
 		assert_int_equal(torctl_bridges_add(bridges, &bridge), 1);
 	}
+	torctl_settings_fit(bridges);
+	assert_true(bridges->count >= 12 && bridges->count < TORCTL_BRIDGES_MAX);
 	torctl_settings_write(&settings, &out);
 	assert_int_equal(buf_finish(&out), 0);
+	/* One more would have been too much; and what fits is left alone. */
+	assert_true(out.len + 600 > TORCTL_COMMAND_MAX);
+	bridges->count = 1;
+	torctl_settings_fit(bridges);
+	assert_int_equal(bridges->count, 1);
+	bridges->count = 0;
+	torctl_settings_fit(bridges);
+	assert_int_equal(bridges->count, 0);
 }
 
 static void test_transports(void **state)

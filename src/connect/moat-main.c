@@ -27,6 +27,7 @@
 #define CA_MAX	      (4u << 20)
 #define SECONDS	      90l
 #define QUESTION_MAX  512
+#define OUTPUT_MAX    (64u << 10)
 #define URL_MAX      512
 #define SOCKS_PART    255 /* bytes of a name or a password (RFC 1929) */
 
@@ -287,7 +288,7 @@ static int run(const char *place_path, struct buf *out)
 
 int main(int argc, char **argv)
 {
-	AUTO_BUF struct buf out = {.cap = TORCTL_COMMAND_MAX};
+	AUTO_BUF struct buf out = {.cap = OUTPUT_MAX};
 	const char *place = NULL;
 	int r = parse_options(argc, argv, &place);
 

@@ -179,8 +179,9 @@ static void collect_bridges(struct machine *machine)
 		for (size_t i = 0; i < machine->defaults->count; i++)
 			if (machine->defaults->list[i].transport == transport_of(machine->way) &&
 			    torctl_bridges_add(&machine->active, &machine->defaults->list[i]) < 0)
-				return;
+				break;
 	}
+	torctl_settings_fit(&machine->active);
 }
 
 /* The next of the system's own ways for which it has bridges. */

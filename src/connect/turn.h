@@ -2,6 +2,8 @@
 /* What one event does to the machine: the steps that machine.c puts together. Private to the two. */
 #pragma once
 
+#include <torctl/settings.h>
+
 #include "machine.h"
 
 /* One event's work. */

@@ -77,6 +77,17 @@ static void judge_connecting(const struct tor *tor, struct part *part)
 		   "or block Tor. Try another network."));
 }
 
+/* On the live system that is how Tor begins, and how it is left when it cannot connect. */
+static void judge_off(const struct facts *facts, struct part *part)
+{
+	if (!facts_live(facts)) {
+		buf_puts(&part->text, _("not connected: its use of the network is switched off."));
+		return;
+	}
+	buf_puts(&part->text, _("not connected: it has no network until you have chosen how."));
+	buf_puts(&part->advice, _("Choose, or see why it could not connect: lethe-connect."));
+}
+
 void judge_tor(const struct facts *facts, struct part *part)
 {
 	struct tor tor = {0};
@@ -95,7 +106,7 @@ void judge_tor(const struct facts *facts, struct part *part)
 	}
 	part->level = LEVEL_WAITING;
 	if (!tor.network) {
-		buf_puts(&part->text, _("not connected: its use of the network is switched off."));
+		judge_off(facts, part);
 	} else if (facts->links.error == 0 && !facts_linked(facts)) {
 		buf_puts(&part->text, _("not connected: it waits for a network."));
 	} else if (tor.progress < 100) {

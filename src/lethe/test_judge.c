@@ -531,6 +531,14 @@ static const struct row tor_rows[] = {
      PART_TOR,
      LEVEL_WAITING,
      LEVEL_WAITING,
+     "until you have chosen",
+     "lethe-connect"},
+    {{.tor = "{\"running\":true,\"network\":\"disabled\",\"dormant\":false,\"progress\":0,"
+	     "\"summary\":\"Starting\",\"circuit\":false}",
+      .installed = true},
+     PART_TOR,
+     LEVEL_WAITING,
+     LEVEL_WAITING,
      "switched off",
      ""},
     {{.tor = "{\"running\":true,\"network\":\"enabled\",\"dormant\":true,\"progress\":100,"

@@ -32,7 +32,8 @@ SERVICES = {
     "dbus-broker.service", "kmod-static-nodes.service", "lethe-apparmor.service",
     "lethe-console@tty1.service",
     "lethe-console@ttyS0.service", "lethe-guard.service", "lethe-proof.service",
-    "lethe-wall.service", "lethe-watch.service", "lethe-gate.service",
+    "lethe-clearnet.service", "lethe-connect.service", "lethe-gate.service", "lethe-resolver.service",
+    "lethe-wall.service", "lethe-watch.service",
     "NetworkManager.service",
     "systemd-journald.service", "systemd-logind.service", "systemd-sysctl.service",
     "systemd-tmpfiles-setup-dev-early.service", "systemd-tmpfiles-setup-dev.service",
@@ -53,7 +54,8 @@ PROCESSES = {
     ("root", "systemd-logind"), ("root", "NetworkManager"), ("root", "lethe-guard"),
     ("amnesia", "bash"),
     ("messagebus", "dbus-broker-launch"), ("messagebus", "dbus-broker"), ("debian-tor", "tor"),
-    ("lethe-watch", "lethe-watchd"), ("lethe-gate", "lethe-gate"),
+    ("lethe-clearnet", "lethe-clearnetd"), ("lethe-connect", "lethe-connectd"),
+    ("lethe-gate", "lethe-gate"), ("lethe-watch", "lethe-watchd"),
 }  # fmt: skip
 LISTENING = {
     ("udp", "127.0.0.1:53"),
