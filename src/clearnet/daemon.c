@@ -33,11 +33,11 @@ static void complain(int error, const char *what)
 static void usage(void)
 {
 	fputs("Usage: lethe-clearnetd [OPTION]...\n"
-	      "Start allowed programs in the namespace `clearnet`, for whoever sits at the computer.\n"
+	      "Start allowed programs in the namespace `clearnet`, for whoever sits here.\n"
 	      "\n"
 	      "      --programs=FOLDER  what may be started (" DOOR_PROGRAMS ")\n"
 	      "      --sockets=FOLDER   where the service manager listens (" DOOR_SOCKETS ")\n"
-	      "      --cmdline=FILE     the kernel's command line, which may disable it (" CMDLINE ")\n"
+	      "      --cmdline=FILE     the kernel's, which may disable it (" CMDLINE ")\n"
 	      "      --bus=ADDRESS      another bus than the system's\n"
 	      "  -h, --help             this text\n"
 	      "  -V, --version          print the version\n"

@@ -33,7 +33,7 @@ static void complain(int error, const char *what)
 static void usage(void)
 {
 	fputs("Usage: lethe-namespace [OPTION]... make|keep|remove NAME\n"
-	      "A network namespace that is joined to this computer's network by the user NAME-net.\n"
+	      "A network namespace that is joined to this computer's network by NAME-net.\n"
 	      "\n"
 	      "  make      make it, and mount it at " NAMESPACE_DIRECTORY "/NAME (root)\n"
 	      "  keep      keep it joined, until a signal ends it (NAME-net)\n"

@@ -29,8 +29,8 @@ enum { EXIT_DONE = 0, EXIT_USAGE = 2, EXIT_FAILED = 3 };
 static void usage(void)
 {
 	fputs("Usage: lethe-clearnet-run [OPTION]...\n"
-	      "Start the program that the connection on standard input asks for, and end it with the\n"
-	      "connection. Its unit is started by lethe-clearnetd.\n"
+	      "Start the program that the connection on standard input asks for, and end it\n"
+	      "with the connection. Its unit is started by lethe-clearnetd.\n"
 	      "\n"
 	      "      --programs=FOLDER  what may be started (" DOOR_PROGRAMS ")\n"
 	      "  -h, --help             this text\n"

@@ -25,6 +25,12 @@ def program() -> Path:
     return (build / "src" / "clearnet" / "lethe-namespace").absolute()
 
 
+def other_pasta() -> Path | None:
+    """LETHE_PASTA names another pasta than the system's, as that of another release."""
+    name = os.environ.get("LETHE_PASTA")
+    return Path(name).absolute() if name else None
+
+
 class Namespace:
     """Its packets are those of the user NAME-net."""
 
@@ -46,6 +52,7 @@ class Namespace:
         self._unpin()
         host.run([str(program()), "make", self.name], check=True)
         self._pin()
+        pasta = pasta or other_pasta()
         options = [f"--pasta={pasta}"] if pasta else []
         options += ["--tcp-only"] if self._tcp_only else []
         argv = host.command([str(program()), *options, "keep", self.name], user=self.user)
