@@ -24,7 +24,18 @@ _LONG = re.compile(
     rf"test_a_fault_at_every_call_leaves_what_was\[error:{errno.EPERM}\]|"
     r"test_a_guard_whose_queue_is_full|"
     r"test_a_stranger_who_judges_is_found\[output\]|"
-    r"test_a_local_hole_shows_.*\[(refused in silence|own addresses are taken for the LAN)\]")
+    r"test_a_local_hole_shows_.*\[(refused in silence|own addresses are taken for the LAN)\]|"
+    # Of Tor's matrices: one row or two of each kind stay.
+    r"test_a_censor_stops_the_direct_way\[(?!authorities reset)|"
+    r"test_a_bridge_is_a_way_past_it\[(?!only port 443)|"
+    r"test_a_portal\[True|test_a_dead_network_and_a_slow_one|"
+    r"test_a_wrong_clock\[(?!2 h behind|3 d ahead)|"
+    r"test_the_network_changes\w*\[(?!link flaps)|"
+    r"test_killed_at_every_phase\[(?!(conn|loading_status|done)\])|"
+    r"test_a_bridge_that_(is_silent|talks_nonsense|is_not_there|is_dropped)|"
+    r"test_a_bridge_with_another_key|"
+    r"test_(apart|without_isolation_they_share)\[TransPort: destination|"
+    r"test_(by_tor|other_questions|past_tor)\[.*-(nobody|clearnet)\]")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -118,4 +118,21 @@ SKEWS = Figures(
     "clock",
     {"Tor": ("comes up", "CLOCK_SKEW from, seconds", "log")},
 )
-ALL = (TAMPERING, ATTRIBUTION, BOOTSTRAP, SKEWS)
+# What tests/lab/test_isolation.py fills: what the client's Tor says, and what ends at the far end
+# when circuits are closed one by one.
+ISOLATION = Figures(
+    "Streams that differ in one thing, and those of them that share a circuit",
+    "what differs",
+    {
+        "streams": ("number", "exits"),
+        "circuits": ("by events", "by fate"),
+        "pairs that share": ("by events", "by fate"),
+    },
+)
+# What tests/lab/test_dns.py fills.
+NAMES = Figures(
+    "Who resolves names in which way, what comes of it, and what of it was seen on the wire",
+    "way",
+    {user: ("outcome", "frames") for user in ("amnesia", "root", "nobody", "debian-tor", "clearnet")},
+)
+ALL = (TAMPERING, ATTRIBUTION, BOOTSTRAP, SKEWS, ISOLATION, NAMES)
