@@ -20,7 +20,7 @@ from clock_fixtures import NEAR, YEAR, all_servers, clock, quiet, servers  # noq
 from labkit import names, timeservers
 from labkit.clockwork import BUILT, SECONDS, Clock, Server, now
 from labkit.lab import Lab
-from labkit.timeservers import DAY, TimeServers, says
+from labkit.timeservers import DAY, TimeServers
 from labkit.wait import wait_for
 
 

@@ -25,7 +25,7 @@ def openings(frames: list) -> tuple[set[tuple[str, int]], set[str], list[str]]:
         where = str(ipaddress.ip_address(packet.destination)) if packet.destination else ""
         if packet.protocol == 17 and (where, packet.destination_port) == (timeservers.RESOLVER, 53):
             message = packet.body[8:]
-            name, kind = timeservers._question(message)
+            name, kind = timeservers.question_of(message)
             assert kind == dns.TYPE_A
             looked_up.add(name)
         elif packet.protocol == 6 and packet.ethertype == 0x0800:
