@@ -114,10 +114,10 @@ static int replace(int folder, const struct buf *out)
 
 	if (unlinkat(folder, FRESH, 0) < 0 && errno != ENOENT)
 		return neg_errno();
-	fd = openat(folder, FRESH, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+	fd = openat(folder, FRESH, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
 	if (fd < 0)
 		return neg_errno();
-	if (fchmod(fd, 0644) < 0 || write(fd, out->data, out->len) != (ssize_t)out->len ||
+	if (fchmod(fd, 0640) < 0 || write(fd, out->data, out->len) != (ssize_t)out->len ||
 	    renameat(folder, FRESH, folder, STATUS_NAME) < 0)
 		return neg_errno();
 	return 0;
@@ -159,6 +159,16 @@ static struct judge_verdict kept(enum judge_reason reason)
 	return (struct judge_verdict){.outcome = JUDGE_KEPT, .reason = reason};
 }
 
+/* How it went with those that were asked, in numbers. */
+static void tell_failures(const struct judge_round *round)
+{
+	fputs("lethe-clockd: the network told no time:", stderr);
+	for (unsigned i = RECORD_DATED; i < RECORD_RESULT_COUNT; i++)
+		if (round->results[i])
+			fprintf(stderr, " %s %u,", words_result(i), round->results[i]);
+	fprintf(stderr, " of %u pools\n", round->pools);
+}
+
 static struct judge_verdict by_network(struct daemon *daemon)
 {
 	struct judge_verdict verdict;
@@ -175,7 +185,10 @@ static struct judge_verdict by_network(struct daemon *daemon)
 	}
 	daemon->status.pools = round.pools;
 	daemon->status.dated = round.results[RECORD_DATED];
-	return judge_network(&daemon->session, &round, clock_now());
+	verdict = judge_network(&daemon->session, &round, clock_now());
+	if (verdict.outcome == JUDGE_KEPT)
+		tell_failures(&round);
+	return verdict;
 }
 
 static struct judge_verdict by_consensus(struct daemon *daemon)

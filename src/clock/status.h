@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What was last done about the clock, and why: a file for everybody, replaced in one step. No name, no
- * address and no time of day is in it; how long ago it was is counted by CLOCK_BOOTTIME.
+ * What was last done about the clock, and why: a file, replaced in one step, for root and for the group
+ * that its folder gives it. It is not for everybody, because by how much a computer's clock is wrong tells
+ * computers apart. No name, no address and no time of day is in it; how long ago it was is counted by
+ * CLOCK_BOOTTIME.
  */
 #pragma once
 

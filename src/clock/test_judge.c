@@ -334,6 +334,8 @@ static void test_words(void **state)
 		for (unsigned j = 0; j < i; j++)
 			assert_string_not_equal(words_reason(i), words_reason(j));
 	}
+	for (unsigned i = RECORD_DATED; i < RECORD_RESULT_COUNT; i++)
+		assert_non_null(words_result(i));
 	assert_string_equal(words_explain("nonsense"), "");
 	assert_string_equal(words_outcome(JUDGE_KEPT), "kept");
 }

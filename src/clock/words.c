@@ -32,6 +32,20 @@ static const struct {
     [JUDGE_CONSENSUS] = {"consensus", "by Tor's consensus"},
 };
 
+static const char *const results[RECORD_RESULT_COUNT] = {
+    [RECORD_DATED] = "dated",
+    [RECORD_NO_NAME] = "no name",
+    [RECORD_NO_ROUTE] = "no route",
+    [RECORD_SLOW] = "slow",
+    [RECORD_UNTRUSTED] = "untrusted",
+    [RECORD_OTHER_NAME] = "another's certificate",
+    [RECORD_NO_TLS] = "no TLS",
+    [RECORD_TOO_MUCH] = "too much",
+    [RECORD_NO_HTTP] = "no HTTP",
+    [RECORD_NO_DATE] = "no date",
+    [RECORD_FAILED] = "failed",
+};
+
 const char *words_outcome(enum judge_outcome outcome)
 {
 	return outcomes[outcome];
@@ -40,6 +54,11 @@ const char *words_outcome(enum judge_outcome outcome)
 const char *words_reason(enum judge_reason reason)
 {
 	return reasons[reason].word;
+}
+
+const char *words_result(enum record_result result)
+{
+	return results[result];
 }
 
 const char *words_explain(const char *reason)

@@ -10,5 +10,8 @@ const char *words_outcome(enum judge_outcome outcome);
 /* "no-quorum": what the answer and the status hold */
 const char *words_reason(enum judge_reason reason);
 
-/* The same in a sentence. By the word that is read from a status; "" if there is no such word. */
+/* "slow": how it went with a host, for the journal. */
+const char *words_result(enum record_result result);
+
+/* The same as words_reason() in a sentence. By the word that is read from a status; "" if there is no such word. */
 const char *words_explain(const char *reason);

@@ -219,7 +219,7 @@ class TimeServers:
                 continue
             except OSError:
                 return
-            name, kind = _question(question)
+            name, kind = question_of(question)
             self.seen.names.append((name, kind))
             node = PORTAL_NODE if name == PORTAL else HOSTS.get(name)
             answer = dns.answer(question, names.PUBLIC_NODES[node] if node else "0.0.0.0", "::")
@@ -236,7 +236,8 @@ def _datagrams(address: str, port: int) -> socket.socket:
     return result
 
 
-def _question(message: bytes) -> tuple[str, int]:
+def question_of(message: bytes) -> tuple[str, int]:
+    """The name that is looked up, and the kind of record."""
     labels, at = [], 12
     while message[at]:
         labels.append(message[at + 1 : at + 1 + message[at]].decode("ascii"))
