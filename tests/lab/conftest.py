@@ -34,7 +34,10 @@ _LONG = re.compile(
     r"test_killed_at_every_phase\[(?!(conn|loading_status|done)\])|"
     r"test_a_bridge_that_(is_silent|talks_nonsense|is_not_there|is_dropped)|"
     r"test_a_bridge_with_another_key|"
-    r"test_(apart|without_isolation_they_share)\[TransPort: destination|"
+    r"test_of_a_good_and_a_bad_bridge|test_what_hastens_it_after_a_change|"
+    r"test_(apart|without_isolation_they_share)\[.*TransPort|"
+    r"test_without_isolation_they_share\[(?!port of Tor|9050: destination\]|9150)|"
+    r"test_past_tor\[.*-root\]|"
     r"test_(by_tor|other_questions|past_tor)\[.*-(nobody|clearnet)\]")
 
 

@@ -28,6 +28,7 @@ SECONDS = 400.0
 PATIENCE_SECONDS = 10.0
 MINUTE, HOUR, DAY, YEAR = 60, 3600, 86400, 365 * 86400
 DONE = 100
+_LOG_SHOWN = 100  # characters: what it is, not all of it
 # As Tor names its phases (control-spec), in their order.
 DIRECT_PHASES = ("conn", "conn_done", "handshake", "handshake_done", "onehop_create",
                  "requesting_status", "loading_status", "loading_keys", "requesting_descriptors",
@@ -76,8 +77,10 @@ def _end_flows(place: Lab) -> None:
 class Case:
     """One try: a Tor that is told to begin, what it tells, and the capture that judges it."""
 
-    def __init__(self, place: Lab, name: str, doors: Iterable[Door] = PUBLIC, extra: Iterable[str] = (),
-                 off: int = 0) -> None:  # fmt: skip
+    def __init__(
+        self, place: Lab, name: str, doors: Iterable[Door] = PUBLIC, extra: Iterable[str] = (),
+        off: int = 0,
+    ) -> None:  # fmt: skip
         self._name, self._doors = name, doors
         self._tap = Capture(place)
         self.tor = ClientTor(place, list(extra), off)
@@ -118,7 +121,8 @@ class Case:
         report = trial.first_report(said, self.began)
         tag = said.tags[-1] if said.tags else "none"
         figures.BOOTSTRAP.add(self._name, "Tor", f"{max(said.progress, 0)} % {tag}",
-                              trial.brief(said.troubles()), report)  # fmt: skip
+                              trial.brief(said.troubles()), report, said.guards_down(),
+                              trial.warnings(said)[:_LOG_SHOWN])  # fmt: skip
         figures.BOOTSTRAP.add(self._name, "on the wire", sum(1 for f in frames if f.incoming),
                               sum(strays.values()))  # fmt: skip
         assert not strays, f"{self._name}: {dict(strays)}"
@@ -304,8 +308,8 @@ def test_the_network_changes(place: Lab, change: str) -> None:
 
 
 def test_what_hastens_it_after_a_change(place: Lab) -> None:
-    """Tor finds out by itself that its connections are dead, but late. It need not be restarted: its
-    network is shut and opened, as the assistant can."""
+    """Tor finds out by itself that its connections are dead, but late. It need not be restarted:
+    its network is shut and opened, as the assistant can."""
     away, back = CHANGES["address changes"]
     try:
         with Case(place, "address changes, then DisableNetwork 1 and 0") as case:
@@ -434,7 +438,7 @@ def test_what_goes_elsewhere_is_found(place: Lab) -> None:
 
 
 def test_events_are_read_as_tor_writes_them() -> None:
-    event = told.parse('STATUS_CLIENT WARN BOOTSTRAP PROGRESS=14 TAG=handshake SUMMARY="Hand \\"x\\" '
-                       'shaking" REASON=IDENTITY COUNT=1')  # fmt: skip
+    event = told.parse('STATUS_CLIENT WARN BOOTSTRAP PROGRESS=14 TAG=handshake '
+                       'SUMMARY="Hand \\"x\\" shaking" REASON=IDENTITY COUNT=1')  # fmt: skip
     assert event.words == ("WARN", "BOOTSTRAP")
     assert event.pairs["SUMMARY"] == 'Hand \\"x\\" shaking' and event.pairs["REASON"] == "IDENTITY"

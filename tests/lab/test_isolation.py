@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -19,6 +19,7 @@ from labkit.lab import Lab
 from labkit.told import Told
 
 SECONDS = 120.0
+TRIES = 10
 HERE, THERE = "www.lab.example", "other.lab.example"
 FLAGS = re.compile(r"\s(Isolate\w+|KeepAliveIsolateSOCKSAuth|NoIsolate\w+|SessionGroup=\d+)")
 SOCKS = (9050, 9062, 9063, 9150)
@@ -127,7 +128,9 @@ def _judge(place: Lab, tor: ClientTor, streams: list[Stream], what: str) -> Shar
     return by_fate
 
 
-def _show(what: str, words: list[str], events: Sharing, fate: Sharing, exits: dict[str, str]) -> None:
+def _show(
+    what: str, words: list[str], events: Sharing, fate: Sharing, exits: dict[str, str]
+) -> None:
     figures.ISOLATION.add(what, "streams", len(words), len(set(exits.values())))
     figures.ISOLATION.add(what, "circuits", len(events.groups), len(fate.groups))
     figures.ISOLATION.add(what, "pairs that share", len(events.pairs()), len(fate.pairs()))
@@ -138,12 +141,23 @@ def test_apart(place: Lab, tor: ClientTor, open_rules: None, what: str) -> None:
     assert _judge(place, tor, ALONE[what], what).pairs() == set()
 
 
+def _share_once(place: Lab, tor: ClientTor, streams: list[Stream], what: str) -> bool:
+    """Every two of them share a circuit, at one of some tries. Tor may put together what need not
+    be apart, and mostly does; it need not, when a better circuit has come up in between."""
+    every = len(streams) * (len(streams) - 1) // 2
+    for number in range(TRIES):
+        again = [replace(stream, word=f"{stream.word}-{number}") for stream in streams]
+        if len(_judge(place, tor, again, what).pairs()) == every:
+            return True
+    return False
+
+
 @pytest.mark.parametrize("what", TOGETHER)
 def test_what_belongs_together_shares(
     place: Lab, tor: ClientTor, open_rules: None, what: str
 ) -> None:
     """Or else every "apart" above would say nothing."""
-    assert len(_judge(place, tor, TOGETHER[what], what).pairs()) == 1
+    assert _share_once(place, tor, TOGETHER[what], what)
 
 
 def test_names_are_asked_on_circuits_of_their_own(
@@ -155,7 +169,8 @@ def test_names_are_asked_on_circuits_of_their_own(
         port = flow.getsockname()[1]
         question = "asked.lab.example"
         netns.run_in(place.ns(names.HOST), client.resolve, question, "127.0.0.1", dns.TYPE_A)
-        tor.told.wait(lambda said: _resolved_on(said, question) != "", SECONDS, "the question's circuit")
+        tor.told.wait(lambda said: _resolved_on(said, question) != "", SECONDS,
+                      "the question's circuit")
         own, asked = circuit_of(tor.told, port), _resolved_on(tor.told, question)
         flow.close()
     assert own and asked and own != asked
@@ -178,9 +193,8 @@ def test_without_isolation_they_share(
     place: Lab, blind: ClientTor, open_rules: None, what: str
 ) -> None:
     """The anti-test of each line: the torrc's flags are gone, and all ports are one group."""
-    streams = [Stream("no-" + s.word, s.port, s.name, s.to, s.identity) for s in ALONE[what]]
-    pairs = _judge(place, blind, streams, f"{what}, flags removed").pairs()
-    assert len(pairs) == len(streams) * (len(streams) - 1) // 2
+    streams = [replace(stream, word="no-" + stream.word) for stream in ALONE[what]]
+    assert _share_once(place, blind, streams, f"{what}, flags removed")
 
 
 @pytest.fixture(scope="module")

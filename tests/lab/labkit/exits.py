@@ -42,7 +42,8 @@ delete table inet {TABLE}
 table inet {TABLE} {{
     chain pre {{
         type nat hook prerouting priority dstnat - 20;
-        iifname "{names.LAN_DEVICE}" tcp dport {{ {", ".join(map(str, PORTS))} }} redirect to :{SEAT_PORT}
+        iifname != "{names.LAN_DEVICE}" return
+        tcp dport {{ {", ".join(map(str, PORTS))} }} redirect to :{SEAT_PORT}
     }}
 }}
 """
@@ -137,7 +138,8 @@ def circuit_of(told: Told, source_port: int) -> str:
     For a stream that has been answered that is where it is."""
     stream = circuit = ""
     for event in told.of("STREAM"):
-        if event.words[1] == "NEW" and event.pairs.get("SOURCE_ADDR", "").endswith(f":{source_port}"):
+        client = event.pairs.get("SOURCE_ADDR", "")
+        if event.words[1] == "NEW" and client.endswith(f":{source_port}"):
             stream, circuit = event.words[0], ""
         elif event.words[0] == stream and event.words[1] == "SENTCONNECT":
             circuit = event.words[2]

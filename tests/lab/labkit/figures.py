@@ -109,7 +109,7 @@ BOOTSTRAP = Figures(
     "How far Tor came, what its status events warned of, seconds to the first warning, and frames",
     "case",
     {
-        "Tor": ("reached", "warnings", "s"),
+        "Tor": ("reached", "warnings", "s", "guard down", "log"),
         "on the wire": ("sent", "unexpected"),
     },
 )

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from . import torcontrol
 
-KINDS = ("STATUS_CLIENT", "STATUS_GENERAL", "NETWORK_LIVENESS", "ORCONN", "CIRC", "STREAM", "WARN",
-         "ERR")  # fmt: skip
+KINDS = ("STATUS_CLIENT", "STATUS_GENERAL", "NETWORK_LIVENESS", "ORCONN", "GUARD", "CIRC", "STREAM",
+         "WARN", "ERR")  # fmt: skip
 _PAIR = re.compile(r'([A-Z0-9_]+)=("(?:\\.|[^"\\])*"|\S*)')
 
 
@@ -96,6 +96,11 @@ class Told:
         """The phases that were told, in their order, each once."""
         seen = (event.pairs["TAG"] for event in self.of("STATUS_CLIENT", "BOOTSTRAP"))
         return list(dict.fromkeys(seen))
+
+    def guards_down(self) -> int:
+        """How often Tor gave up an entry: for a bridge that its transport does not reach, that is
+        all that it tells by events."""
+        return sum(1 for event in self.of("GUARD") if event.words[2:3] == ("DOWN",))
 
     def troubles(self) -> list[Event]:
         """Warnings about the state of Tor or of its connection: everything of status events that

@@ -43,7 +43,9 @@ class WebServer:
     """Listens on every address of a namespace. A handler that raises OSError ends its connection;
     anything else that it raises is kept, and raised by stop()."""
 
-    def __init__(self, ns: str, port: int, handler: Handler, chooser: Chooser | None = None) -> None:
+    def __init__(
+        self, ns: str, port: int, handler: Handler, chooser: Chooser | None = None
+    ) -> None:
         self._handler = handler
         self._chooser = chooser
         self._listener = netns.run_in(ns, _listen, port)
@@ -123,7 +125,8 @@ class WebServer:
 
 
 def _listen(port: int) -> socket.socket:
-    return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=256)
+    return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True,
+                                backlog=256)  # fmt: skip
 
 
 def _wrap(flow: socket.socket, chooser: Chooser) -> tuple[ssl.SSLSocket | None, str]:
