@@ -5,6 +5,7 @@
  */
 #include "gate.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -191,6 +192,7 @@ static struct lane *find_lane(struct house *house, uint32_t uid, uint64_t now)
 		if (lane->guests == 0 && (!oldest || lane->refilled < oldest->refilled))
 			oldest = lane;
 	}
+	assert(oldest);
 	*oldest = (struct lane){ .uid = uid, .credit = BURST, .refilled = now };
 	return oldest;
 }

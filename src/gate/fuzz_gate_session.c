@@ -39,9 +39,23 @@ static const char *const client_may_hear[] = { "STREAM", "CIRC", "HS_DESC", "STA
 static const char *const never[] = { "SocksPort", "exec", "HALT", "Detach", "Permanent",
 				     "MAPADDRESS", "config-text", "EXTENDCIRCUIT", "NonAnonymous" };
 
+/* @word begins a word, or a part of a list. Inside a key it is a matter of chance. */
+static bool has_word(const char *line, size_t length, const char *word)
+{
+	const char *at = line;
+
+	while ((at = memmem(at, length - (size_t)(at - line), word, strlen(word)))) {
+		if (at == line || strchr(" ,=", at[-1]))
+			return true;
+		at++;
+	}
+	return false;
+}
+
 static void check_line(const char *line, size_t length)
 {
-	bool found = false;
+	bool found = false, free_words = memmem(line, length, "Bridge", 6) ||
+					 memmem(line, length, "ClientName", 10);
 
 	for (size_t i = 0; i < length; i++)
 		REQUIRE(line[i] >= 0x20 && line[i] <= 0x7e);
@@ -49,9 +63,9 @@ static void check_line(const char *line, size_t length)
 		found |= length >= strlen(tor_may_hear[i]) &&
 			 memcmp(line, tor_may_hear[i], strlen(tor_may_hear[i])) == 0;
 	REQUIRE(found);
-	/* A bridge's line may hold any word. */
-	for (size_t i = 0; i < ARRAY_SIZE(never) && !memmem(line, length, "Bridge", 6); i++)
-		REQUIRE(!memmem(line, length, never[i], strlen(never[i])));
+	/* A bridge's line and a name may hold any word. */
+	for (size_t i = 0; i < ARRAY_SIZE(never) && !free_words; i++)
+		REQUIRE(!has_word(line, length, never[i]));
 }
 
 /* All that waits for Tor, which takes it. */
@@ -84,7 +98,6 @@ static void check_reply(const struct torctl_reply *reply)
 	}
 }
 
-/* @whole: nothing was lost because too much waited. */
 static void client_takes(struct session *session, struct torctl_parser *parser, size_t most)
 {
 	struct outlet *outlet = session_for_client(session);
@@ -103,56 +116,83 @@ static void client_takes(struct session *session, struct torctl_parser *parser, 
 	outlet_take(outlet, length);
 }
 
+struct meeting {
+	struct session *session;
+	struct torctl_parser *parser; /* of what the client hears */
+	struct buf pending;	      /* of the client's, that the session has not taken */
+	uint64_t now;
+};
+
+static void client_says(struct meeting *meeting, const char *bytes, size_t length)
+{
+	struct buf *pending = &meeting->pending;
+	size_t taken;
+
+	buf_add(pending, bytes, length);
+	taken = session_client(meeting->session, buf_text(pending), pending->len, meeting->now);
+	REQUIRE(taken <= pending->len);
+	REQUIRE(taken == pending->len || !session_listens(meeting->session));
+	if (pending->len > 0)
+		memmove(pending->data, pending->data + taken, pending->len - taken);
+	pending->len -= taken;
+}
+
+static void act(struct meeting *meeting, uint8_t who, const char *bytes, uint8_t length)
+{
+	struct session *session = meeting->session;
+
+	if (who == 'c') {
+		client_says(meeting, bytes, length);
+	} else if (who == 't') {
+		session_tor(session, bytes, length, meeting->now);
+	} else if (who == 'r') {
+		client_takes(session, meeting->parser, length);
+		session_progress(session, meeting->now);
+	} else if (who == 'w') {
+		meeting->now += length * 100u;
+		session_tick(session, meeting->now);
+	}
+	tor_takes(session);
+	REQUIRE(outlet_length(session_for_client(session)) <= SESSION_WAITING_MAX);
+	REQUIRE(session_ended(session) || session_due(session) >= meeting->now);
+}
+
+static void meet(struct meeting *meeting, const uint8_t *data, size_t size)
+{
+	size_t at = 0;
+
+	while (size - at >= 2 && !session_ended(meeting->session)) {
+		size_t left = size - at - 2;
+		uint8_t length = data[at + 1] < left ? data[at + 1] : (uint8_t)left;
+
+		act(meeting, data[at], (const char *)data + at + 2, length);
+		at += 2u + length;
+	}
+	session_client_ended(meeting->session);
+	tor_takes(meeting->session);
+	client_takes(meeting->session, meeting->parser, SIZE_MAX);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct torctl_limits limits = { .line_bytes = 1u << 20,
 						     .lines = 1u << 20,
 						     .bytes = 1u << 20 };
 	static struct grants grants;
+	struct meeting meeting = { .pending = { .cap = SIZE_MAX_INPUT }, .now = 1000 };
 	struct rights rights;
-	CLEANUP(session_freep) struct session *session = NULL;
-	CLEANUP(torctl_parser_freep) struct torctl_parser *parser = NULL;
-	AUTO_BUF struct buf pending = { .cap = SIZE_MAX_INPUT };
 	struct diag diag = { 0 };
-	uint64_t now = 1000;
-	size_t at = 0;
 
 	if (size > SIZE_MAX_INPUT)
 		return 0;
 	if (grants.count == 0)
 		REQUIRE(grants_read(&grants, "fuzz", text, strlen(text), "/dev/null", &diag) == 0);
-	REQUIRE(grants_of(&grants, 1, &rights) == 0 && session_new(&rights, now, &session) == 0);
-	REQUIRE(torctl_parser_new(&limits, &parser) == 0);
-	while (size - at >= 2 && !session_ended(session)) {
-		uint8_t who = data[at], length = data[at + 1];
-		const char *bytes = (const char *)data + at + 2;
-		size_t taken;
-
-		if (length > size - at - 2)
-			length = (uint8_t)(size - at - 2);
-		at += 2u + length;
-		if (who == 'c') {
-			buf_add(&pending, bytes, length);
-			taken = session_client(session, buf_text(&pending), pending.len, now);
-			REQUIRE(taken <= pending.len);
-			REQUIRE(taken == pending.len || !session_listens(session));
-			memmove(pending.data, pending.data + taken, pending.len - taken);
-			pending.len -= taken;
-		} else if (who == 't') {
-			session_tor(session, bytes, length, now);
-		} else if (who == 'r') {
-			client_takes(session, parser, length);
-			session_progress(session, now);
-		} else if (who == 'w') {
-			now += length * 100u;
-			session_tick(session, now);
-		}
-		tor_takes(session);
-		REQUIRE(outlet_length(session_for_client(session)) <= SESSION_WAITING_MAX);
-		REQUIRE(session_ended(session) || session_due(session) >= now);
-	}
-	session_client_ended(session);
-	tor_takes(session);
-	client_takes(session, parser, SIZE_MAX);
+	REQUIRE(grants_of(&grants, 1, &rights) == 0);
+	REQUIRE(session_new(&rights, meeting.now, &meeting.session) == 0);
+	REQUIRE(torctl_parser_new(&limits, &meeting.parser) == 0);
+	meet(&meeting, data, size);
+	session_free(meeting.session);
+	torctl_parser_free(meeting.parser);
+	buf_done(&meeting.pending);
 	return 0;
 }

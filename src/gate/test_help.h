@@ -42,25 +42,19 @@ static inline struct session *session_by(const struct rights *rights)
 	return session;
 }
 
-#define CLIENT_HEARS(session, expected)                                                            \
-	do {                                                                                       \
-		if (outlet_length(session_for_client(session)) != strlen(expected) ||              \
-		    memcmp(outlet_bytes(session_for_client(session)), expected,                    \
-			   strlen(expected)) != 0)                                                 \
-			fail_msg("line %d: the client hears:\n%s", __LINE__,                       \
-				 outlet_bytes(session_for_client(session)));                       \
-		outlet_take(session_for_client(session), strlen(expected));                        \
-	} while (0)
+/* All that waits for somebody is this; it is taken. */
+static inline void hears_at(struct outlet *outlet, const char *who, const char *expected, int line)
+{
+	size_t length = strlen(expected);
 
-#define TOR_HEARS(session, expected)                                                               \
-	do {                                                                                       \
-		if (outlet_length(session_for_tor(session)) != strlen(expected) ||                 \
-		    memcmp(outlet_bytes(session_for_tor(session)), expected, strlen(expected)) !=  \
-			    0)                                                                     \
-			fail_msg("line %d: Tor hears:\n%s", __LINE__,                              \
-				 outlet_bytes(session_for_tor(session)));                          \
-		outlet_take(session_for_tor(session), strlen(expected));                           \
-	} while (0)
+	if (outlet_length(outlet) != length || memcmp(outlet_bytes(outlet), expected, length) != 0)
+		fail_msg("line %d: %s hears:\n%s", line, who, outlet_bytes(outlet));
+	outlet_take(outlet, length);
+}
+
+#define CLIENT_HEARS(session, expected)                                                            \
+	hears_at(session_for_client(session), "the client", expected, __LINE__)
+#define TOR_HEARS(session, expected) hears_at(session_for_tor(session), "Tor", expected, __LINE__)
 
 static inline void client_says(struct session *session, const char *text)
 {
@@ -72,22 +66,20 @@ static inline void tor_says(struct session *session, const char *text)
 	session_tor(session, text, strlen(text), 2000);
 }
 
+static inline void exchange_at(struct session *session, const char *says, const char *tor_hears,
+			       const char *answer, const char *hears, int line)
+{
+	client_says(session, says);
+	hears_at(session_for_tor(session), "Tor", tor_hears, line);
+	tor_says(session, answer);
+	hears_at(session_for_client(session), "the client", hears, line);
+}
+
 /* The client says it, Tor hears that, answers so, and the client hears that. */
 #define EXCHANGE(session, says, tor_hears, answer, hears)                                          \
-	do {                                                                                       \
-		client_says(session, says);                                                        \
-		TOR_HEARS(session, tor_hears);                                                     \
-		tor_says(session, answer);                                                         \
-		CLIENT_HEARS(session, hears);                                                      \
-	} while (0)
-
+	exchange_at(session, says, tor_hears, answer, hears, __LINE__)
 /* It is answered here, and Tor hears nothing. */
-#define REFUSED(session, says, hears)                                                              \
-	do {                                                                                       \
-		client_says(session, says);                                                        \
-		TOR_HEARS(session, "");                                                            \
-		CLIENT_HEARS(session, hears);                                                      \
-	} while (0)
+#define REFUSED(session, says, hears) exchange_at(session, says, "", "", hears, __LINE__)
 
 static inline void log_in(struct session *session)
 {

@@ -153,7 +153,7 @@ static void test_nothing_is_granted(void **state)
 	static const char *const all[] = {
 		"GETINFO version",  "GETCONF UseBridges", "SETCONF UseBridges=1", "SIGNAL NEWNYM",
 		"RESETCONF Bridge", "SETEVENTS STREAM",	  "DROPGUARDS",
-		"ADD_ONION NEW:BEST Port=80", "ONION_CLIENT_AUTH_VIEW", "DEL_ONION " ONION,
+		"ADD_ONION NEW:BEST Port=80", "ONION_CLIENT_AUTH_VIEW", ("DEL_ONION " ONION),
 	};
 	const struct rights rights = { 0 };
 	CLEANUP(session_freep) struct session *session = session_by(&rights);
@@ -279,10 +279,10 @@ static void test_rate(void **state)
 {
 	const struct rights rights = rights_by("getinfo version");
 	CLEANUP(session_freep) struct session *session = session_by(&rights);
-	size_t said = 0, count = 0;
+	size_t count = 0;
 
 	while (session_listens(session)) {
-		said += session_client(session, "AUTHENTICATE\r\n", 14, 1000);
+		assert_int_equal(session_client(session, "AUTHENTICATE\r\n", 14, 1000), 14);
 		outlet_take(session_for_client(session),
 			    outlet_length(session_for_client(session)));
 		count++;

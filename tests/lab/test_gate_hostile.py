@@ -110,6 +110,36 @@ def test_what_is_granted_is_set(tor: PrivateTor) -> None:
         assert everything(tor) == before
 
 
+def test_the_assistant_alone_sets(tor: PrivateTor) -> None:
+    """With the shipped grants: how Tor connects is said by one user, and by no other."""
+    users = {"lethe-connect": 64905, "lethe-clock": 64906}
+    before = everything(tor)
+    # A proxy and a transport that Tor does not start itself cannot be together, says Tor.
+    steps = ["SETCONF Socks5Proxy=\"192.0.2.9:1080\"", "RESETCONF Socks5Proxy",
+             "SETCONF UseBridges=1 ClientTransportPlugin=\"obfs4 socks5 127.0.0.1:9055\" "
+             "Bridge=\"obfs4 192.0.2.1:443 0123456789ABCDEF0123456789ABCDEF01234567 cert=a\"",
+             "SETCONF DisableNetwork=1", "DROPGUARDS",
+             "SIGNAL ACTIVE", "SETEVENTS STATUS_CLIENT STATUS_GENERAL NETWORK_LIVENESS ORCONN",
+             "GETINFO status/bootstrap-phase", "GETCONF Bridge",
+             "RESETCONF UseBridges Bridge ClientTransportPlugin"]  # fmt: skip
+    with Gate(tor.folder, users=users) as running:
+        for user in (names.AMNESIA, STRANGER, users["lethe-clock"]):
+            with running.connect(user).login() as talk:
+                for step in steps:
+                    allowed = step.startswith("GETINFO")
+                    assert talk.command(step)[-1].startswith("250") == allowed, step
+                assert everything(tor) == before
+        with running.connect(users["lethe-connect"]).login() as talk:
+            for step in steps:
+                assert talk.command(step)[-1].startswith("250"), step
+            assert talk.ask("GETINFO circuit-status").startswith("552 Not granted")
+        assert everything(tor) == before
+        with running.connect(users["lethe-clock"]).login() as talk:
+            # This Tor has no consensus: it says so, and not the gate.
+            assert "Not granted" not in talk.ask("GETINFO consensus/valid-after")
+            assert talk.ask("GETCONF Bridge").startswith("552 Not granted")
+
+
 # Bytes --------------------------------------------------------------------------------------------
 
 ENDINGS = [b"\0", b"GETINFO version\n", b"GETINFO version\rX", b"GETINFO ver\0sion\r\n",

@@ -113,7 +113,8 @@ class Gate:
     """A gate in front of the Tor whose control socket is in @tor, which its group may use. @grants: the
     statements of a client that everybody is; if not given, the shipped ones."""
 
-    def __init__(self, tor: Path, grants: str | None = None, lab: Lab | None = None) -> None:
+    def __init__(self, tor: Path, grants: str | None = None, lab: Lab | None = None,
+                 users: dict[str, int] | None = None) -> None:  # fmt: skip
         self._lab = lab
         self.folder = Path(tempfile.mkdtemp(prefix="lethe-gate-"))
         self.folder.chmod(0o777)
@@ -126,8 +127,12 @@ class Gate:
         group = names.user(names.DEBIAN_TOR).gid
         self.socket = self.folder / "control"
         self.words = self.folder / "stderr"
+        # @users: that the laboratory does not have.
+        accounts = self.folder / "passwd"
+        more = "".join(f"{name}:x:{uid}:{uid}::/:/bin/false\n" for name, uid in (users or {}).items())
+        accounts.write_text(names.PASSWD.read_text(encoding="ascii") + more, encoding="ascii")
         argv = ["setpriv", f"--reuid={UID}", f"--regid={UID}", f"--groups={group}", "--",
-                str(PROGRAM), f"--grants={folder}", f"--passwd={names.PASSWD}", f"--tor={tor}",
+                str(PROGRAM), f"--grants={folder}", f"--passwd={accounts}", f"--tor={tor}",
                 "--cookie=cookie", f"--listen={self.socket}"]  # fmt: skip
         if lab:
             argv = ["nsenter", f"--net={netns.path(lab.ns(names.HOST))}", *argv, f"--port={PORT}"]
