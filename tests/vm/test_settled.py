@@ -29,9 +29,10 @@ UNITS_OF_THE_LABORATORY = {
     "run-lethe-laboratory.mount", "run-lethe-laboratory\\x2dlayer.mount",
 }  # fmt: skip
 SERVICES = {
-    "dbus-broker.service", "kmod-static-nodes.service", "lethe-console@tty1.service",
+    "dbus-broker.service", "kmod-static-nodes.service", "lethe-clearnet.service",
+    "lethe-console@tty1.service",
     "lethe-console@ttyS0.service", "lethe-guard.service", "lethe-proof.service",
-    "lethe-wall.service", "lethe-watch.service",
+    "lethe-resolver.service", "lethe-wall.service", "lethe-watch.service",
     "NetworkManager.service",
     "systemd-journald.service", "systemd-logind.service", "systemd-sysctl.service",
     "systemd-tmpfiles-setup-dev-early.service", "systemd-tmpfiles-setup-dev.service",
@@ -53,6 +54,7 @@ PROCESSES = {
     ("amnesia", "bash"),
     ("messagebus", "dbus-broker-launch"), ("messagebus", "dbus-broker"), ("debian-tor", "tor"),
     ("lethe-watch", "lethe-watchd"),
+    ("lethe-clearnet", "lethe-clearnetd"), ("lethe-clearnet", "lethe-resolver"),
 }  # fmt: skip
 LISTENING = {
     ("udp", "127.0.0.1:53"),
@@ -72,7 +74,8 @@ MOUNTS_OF_THE_LABORATORY = {
 }  # fmt: skip
 IDS = {
     names.AMNESIA: (1000, 1000), "debian-tor": (900, 900), "clearnet": (901, 901),
-    "clearnet-net": (902, 902), "lethe-watch": (903, 903), "nobody": (65534, 65534),
+    "clearnet-net": (902, 902), "lethe-watch": (903, 903),
+    "lethe-clearnet": (910, 910), "nobody": (65534, 65534),
     "_apt": (42, 65534),
 }  # fmt: skip
 # Families of sockets that a program without rights gets; of others it is not even the loading of a
