@@ -477,10 +477,62 @@ static void test_user_name(void **state)
 	assert_string_equal(user_name(PASSWD, 64001, name), "amnesia");
 }
 
+static void test_user_numbers(void **state)
+{
+	uint32_t uid = 7, gid = 7;
+
+	assert_int_equal(user_numbers(PASSWD, "nobody-here", &uid, &gid), -ENOENT);
+	assert_int_equal(user_numbers(TEST_SOURCE_ROOT "/tests/support/none", "root", &uid, &gid),
+			 -ENOENT);
+	assert_int_equal(uid, 7);
+	assert_int_equal(user_numbers(PASSWD, "_apt", &uid, &gid), 0);
+	assert_int_equal(uid, 42);
+	assert_int_equal(gid, 65534);
+}
+
+static int receive_buffer(int fd)
+{
+	socklen_t len = sizeof(int);
+	int value = -1;
+
+	return getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &value, &len) < 0 ? -1 : value;
+}
+
+/* Before, the size is what was asked for; after, it is the system's, and other options still work. */
+static int buffers_are_usual(void)
+{
+	int one = socket(AF_INET, SOCK_STREAM, 0), two = socket(AF_INET, SOCK_STREAM, 0);
+	int usual = receive_buffer(one), size = 8192, on = 1;
+
+	if (setsockopt(one, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)) < 0 ||
+	    receive_buffer(one) == usual)
+		return 1;
+	if (sandbox_usual_buffers() < 0)
+		return 2;
+	if (setsockopt(two, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)) < 0 ||
+	    receive_buffer(two) != usual)
+		return 3;
+	return setsockopt(two, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ? 4 : 0;
+}
+
+static void test_usual_buffers(void **state)
+{
+	int status = -1;
+	pid_t child = fork();
+
+	assert_true(child >= 0);
+	if (child == 0)
+		_exit(buffers_are_usual());
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_user_name),
+		cmocka_unit_test(test_user_numbers),
+		cmocka_unit_test(test_usual_buffers),
 		cmocka_unit_test(test_devices_hold_lo),
 		cmocka_unit_test(test_lock_excludes_and_ends),
 		cmocka_unit_test(test_lock_within_a_time),

@@ -78,11 +78,15 @@ static int loopback_up(void)
 	return ioctl(fd, SIOCSIFFLAGS, &request) < 0 ? neg_errno() : 0;
 }
 
-static int settings_write(void)
+#define TIME_TO_LIVE "net/ipv4/ip_default_ttl"
+
+/* @ttl: this computer's. Newer pastas send a datagram with the one that it came with. */
+static int settings_write(const char *ttl)
 {
-	static const struct {
+	const struct {
 		const char *name, *value;
 	} settings[] = {
+	    {TIME_TO_LIVE, ttl},
 	    {"net/ipv4/ip_forward", "0"},
 	    {"net/ipv6/conf/all/forwarding", "0"},
 	    /* As on the host: programs expect ::1. */
@@ -103,8 +107,11 @@ static int settings_write(void)
 
 static int make_here(const struct errand *errand, int *ret_net)
 {
+	char ttl[SYSCTL_VALUE_MAX];
 	int fd, r = become(errand->uid, errand->gid);
 
+	if (r == 0)
+		r = sysctl_read(TIME_TO_LIVE, ttl);
 	if (r == 0 && unshare(CLONE_NEWUSER) < 0)
 		r = neg_errno();
 	if (r == 0)
@@ -112,7 +119,7 @@ static int make_here(const struct errand *errand, int *ret_net)
 	if (r == 0 && unshare(CLONE_NEWNET) < 0)
 		r = neg_errno();
 	if (r == 0)
-		r = settings_write();
+		r = settings_write(ttl);
 	if (r == 0)
 		r = loopback_up();
 	if (r < 0)

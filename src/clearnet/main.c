@@ -160,7 +160,7 @@ static int list(const struct settings *settings, const char *name)
 	AUTO_BUF struct buf out = {.cap = 1u << 20};
 	struct json json = {.out = &out};
 	char names[PROGRAMS_MAX][PROGRAM_NAME_MAX];
-	size_t count;
+	size_t count = 0;
 	int r = names_read(settings->programs, names, &count);
 
 	if (r < 0) {

@@ -91,3 +91,13 @@ def bare(lab: Lab) -> Iterator[Lab]:
     rules.clear(lab)
     yield lab
     rules.clear(lab)
+
+
+@pytest.fixture
+def joined(bare: Lab) -> Iterator[Lab]:
+    """The laboratory with Lethe's rules and a namespace that has just been made."""
+    rules.apply_lethe(bare)
+    bare.host.clearnet.stop()
+    bare.host.clearnet.start()
+    yield bare
+    bare.host.clearnet.stop()

@@ -54,7 +54,8 @@ PROCESSES = {
     ("root", "systemd-logind"), ("root", "NetworkManager"), ("root", "lethe-guard"),
     ("amnesia", "bash"),
     ("messagebus", "dbus-broker-launch"), ("messagebus", "dbus-broker"), ("debian-tor", "tor"),
-    ("lethe-clearnet", "lethe-clearnetd"), ("lethe-connect", "lethe-connectd"),
+    ("lethe-clearnet", "lethe-clearnetd"), ("lethe-clearnet", "lethe-resolver"),
+    ("lethe-connect", "lethe-connectd"),
     ("lethe-gate", "lethe-gate"), ("lethe-watch", "lethe-watchd"),
 }  # fmt: skip
 LISTENING = {
