@@ -13,6 +13,7 @@ GOOD = {
     "lib/base/buf.c": '#include "buf.h"\n#include <sys/stat.h>\n',
     "lib/base/meson.build": "base = declare_dependency(link_with: static_library('base', 'buf.c'))\n",
     "lib/os/os.h": "#include <base/buf.h>\n",
+    "lib/bus/bus.h": "#include <base/buf.h>\n",
     "lib/packet/packet.h": "#include <base/buf.h>\n",
     "lib/diagram/diagram.h": "#include <base/buf.h>\n",
     "lib/policy/policy.h": "#include <packet/packet.h>\n",
@@ -105,6 +106,6 @@ def test_print_goes_from_the_ground_up(tool: Tool, plant: Plant) -> None:
     result = tool("check-floors", "--root", plant(GOOD), "--print")
     assert result.returncode == 0
     rooms = [line.split()[1] for line in result.stdout.splitlines()]
-    assert rooms == ["lib/base", "lib/diagram", "lib/os", "lib/packet", "lib/guard", "lib/policy",
-                     "lib/ruleset", "lib/torctl", "lib/nf", "lib/proof",
+    assert rooms == ["lib/base", "lib/diagram", "lib/os", "lib/packet", "lib/bus", "lib/guard",
+                     "lib/policy", "lib/ruleset", "lib/torctl", "lib/nf", "lib/proof",
                      "src/wall", "src/watch", "bench", "tests", "tools"]

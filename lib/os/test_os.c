@@ -14,6 +14,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/syscall.h>
 #include <sys/stat.h>
 #include <stdlib.h>
@@ -527,6 +528,64 @@ static void test_usual_buffers(void **state)
 	assert_int_equal(status, 0);
 }
 
+static int connect_unix(void)
+{
+	struct sockaddr_un nowhere = { .sun_family = AF_UNIX, .sun_path = "/nonexistent/door" };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	return fd < 0 || connect(fd, (struct sockaddr *)&nowhere, sizeof(nowhere)) == 0 ||
+	       errno != ENOENT;
+}
+
+static int connect_internet(void)
+{
+	struct sockaddr_in nobody = { .sin_family = AF_INET };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	/* To port 0 of this computer: nobody can be there. */
+	nobody.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	return fd < 0 || connect(fd, (struct sockaddr *)&nobody, sizeof(nobody)) == 0;
+}
+
+static int open_datagram(void)
+{
+	return socket(AF_INET, SOCK_DGRAM, 0) < 0;
+}
+
+static int try_ipv6(void)
+{
+	return socket(AF_INET6, SOCK_STREAM, 0) >= 0 || errno != EAFNOSUPPORT;
+}
+
+static int open_to_write(void)
+{
+	return open("/dev/null", O_WRONLY | O_CLOEXEC) < 0;
+}
+
+/* Who talks at doors reaches those alone; who fetches has TCP alone. */
+static void test_clients_are_kept_to_their_kind(void **state)
+{
+	static int (*const of_calling[])(void) = { open_netlink, open_internet, start_program,
+						   open_to_write, open_datagram };
+	static int (*const of_fetching[])(void) = { open_netlink, open_unix, start_program,
+						    open_datagram };
+	int status = in_sandbox(sandbox_calling, connect_unix);
+
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	for (size_t i = 0; i < ARRAY_SIZE(of_calling); i++) {
+		status = in_sandbox(sandbox_calling, of_calling[i]);
+		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+	}
+	status = in_sandbox(sandbox_asking, connect_internet);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	status = in_sandbox(sandbox_asking, try_ipv6);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	for (size_t i = 0; i < ARRAY_SIZE(of_fetching); i++) {
+		status = in_sandbox(sandbox_asking, of_fetching[i]);
+		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -542,6 +601,7 @@ int main(void)
 		cmocka_unit_test(test_sandbox_bites),
 		cmocka_unit_test(test_sandbox_bites_without_seccomp),
 		cmocka_unit_test(test_opened_only_bites),
+		cmocka_unit_test(test_clients_are_kept_to_their_kind),
 		cmocka_unit_test(test_capability_is_all_that_is_left),
 		cmocka_unit_test(test_some_capabilities_are_left),
 		cmocka_unit_test(test_serving_bites),

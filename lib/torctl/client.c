@@ -395,8 +395,9 @@ int torctl_authenticate_null(struct torctl *torctl)
 	const struct torctl_reply *reply;
 	int r = check_methods(torctl, "NULL");
 
-	if (r == 0)
-		r = torctl_command(torctl, "AUTHENTICATE", &reply);
+	if (r < 0)
+		return r;
+	r = torctl_command(torctl, "AUTHENTICATE", &reply);
 	if (r < 0)
 		return r;
 	return reply->lines[0].code == 250 ? 0 : -EKEYREJECTED;
@@ -498,8 +499,9 @@ int torctl_configure(struct torctl *torctl, const struct torctl_settings *settin
 
 	torctl_settings_write(settings, &line);
 	r = buf_finish(&line);
-	if (r == 0)
-		r = torctl_command(torctl, buf_text(&line), &reply);
+	if (r < 0)
+		return r;
+	r = torctl_command(torctl, buf_text(&line), &reply);
 	explicit_bzero(line.data, line.len); /* bridges are told to nobody else */
 	if (r < 0)
 		return r;

@@ -25,7 +25,7 @@
 #define DEFAULT_BRIDGES LETHE_DATADIR "/lethe/bridges.conf"
 #define BRIDGES_FOLDER	LETHE_SYSCONFDIR "/lethe/bridges.d"
 #define STALL_SECONDS	60
-#define YEAR		(365l * 24 * 3600)
+#define YEAR		(365L * 24 * 3600)
 #define CLOCK_AHEAD	(10 * YEAR) /* no system is used that long */
 #define CLOCK_BEHIND	(24 * 3600) /* builders' clocks and time zones */
 #define TURNS_MAX	4096	    /* of events that follow from one */

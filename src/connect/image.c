@@ -81,7 +81,7 @@ int image_text(const char *path, struct buf *out)
 	AUTO_CLOSE int picture = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	AUTO_CLOSE int from = -EBADF, to = -EBADF;
 	int ends[2], status = -1, r;
-	pid_t pid;
+	pid_t pid = -1;
 
 	if (picture < 0 || pipe2(ends, O_CLOEXEC) < 0)
 		return neg_errno();

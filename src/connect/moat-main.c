@@ -25,7 +25,7 @@
 #define DEFAULT_CA    "/etc/ssl/certs/ca-certificates.crt"
 #define FILE_MAX      (16u << 10)
 #define CA_MAX	      (4u << 20)
-#define SECONDS	      90l
+#define SECONDS	      90L
 #define QUESTION_MAX  512
 #define OUTPUT_MAX    (64u << 10)
 #define URL_MAX      512

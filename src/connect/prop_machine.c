@@ -80,6 +80,33 @@ static enum event_kind wanted(const struct machine *machine)
 	return machine->linked ? kinds[machine->step] : EVENT_LINK;
 }
 
+static void draw_answer(struct event *event, struct torctl_bridges *bridges)
+{
+	if (event->kind == EVENT_LEASE) {
+		event->lease.transport = (enum torctl_transport)(TORCTL_TRANSPORT_OBFS4 + draw(3));
+		event->lease.state = draw(6) == 0 ? LEASE_LOST : LEASE_READY;
+	} else if (event->kind == EVENT_CLOCK) {
+		event->clock.outcome = (enum clock_outcome)draw(4);
+		event->clock.captive = draw(8) == 0;
+	} else {
+		event->settings.outcome = (enum settings_outcome)draw(3);
+		event->settings.builtin = (unsigned)draw(32);
+		draw_bridges(bridges);
+		event->settings.bridges = bridges;
+	}
+}
+
+static void draw_tor(struct event *event, struct torctl_bridges *bridges)
+{
+	event->tor.network = draw_bool();
+	event->tor.progress = draw_bool() ? 100 : 5;
+	event->tor.foreign = draw(4) == 0;
+	if (draw_bool()) {
+		draw_bridges(bridges);
+		event->tor.bridges = bridges;
+	}
+}
+
 static struct event draw_event(const struct trial *trial, struct torctl_bridges *bridges,
 			       struct choice *choice)
 {
@@ -101,13 +128,7 @@ static struct event draw_event(const struct trial *trial, struct torctl_bridges 
 		event.up = draw(4) != 0;
 		break;
 	case EVENT_TOR_HERE:
-		event.tor.network = draw_bool();
-		event.tor.progress = draw_bool() ? 100 : 5;
-		event.tor.foreign = draw(4) == 0;
-		if (draw_bool()) {
-			draw_bridges(bridges);
-			event.tor.bridges = bridges;
-		}
+		draw_tor(&event, bridges);
 		break;
 	case EVENT_BOOTSTRAP:
 		event.bootstrap.progress = (unsigned)draw(101);
@@ -119,18 +140,9 @@ static struct event draw_event(const struct trial *trial, struct torctl_bridges 
 		event.relay = (enum trouble)draw(4);
 		break;
 	case EVENT_LEASE:
-		event.lease.transport = (enum torctl_transport)(TORCTL_TRANSPORT_OBFS4 + draw(3));
-		event.lease.state = draw(6) == 0 ? LEASE_LOST : LEASE_READY;
-		break;
 	case EVENT_CLOCK:
-		event.clock.outcome = (enum clock_outcome)draw(4);
-		event.clock.captive = draw(8) == 0;
-		break;
 	case EVENT_SETTINGS:
-		event.settings.outcome = (enum settings_outcome)draw(3);
-		event.settings.builtin = (unsigned)draw(32);
-		draw_bridges(bridges);
-		event.settings.bridges = bridges;
+		draw_answer(&event, bridges);
 		break;
 	case EVENT_TIME:
 	case EVENT_CANCEL:

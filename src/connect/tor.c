@@ -59,8 +59,9 @@ static int ask_phase(struct daemon *daemon, char phase[static PHASE_MAX], struct
 
 	if (r == 0)
 		r = torctl_getinfo(daemon->torctl, "status/circuit-established", &circuit);
-	if (r == 0)
-		r = heard_tor(value, strlen(value), true, phase, &event);
+	if (r < 0 || !value || !circuit)
+		return r < 0 ? r : -EBADMSG;
+	r = heard_tor(value, strlen(value), true, phase, &event);
 	if (r < 0)
 		return r;
 	if (event.bootstrap.progress == 100 && strcmp(circuit, "1") != 0)
@@ -115,8 +116,8 @@ static int meet(struct daemon *daemon, char phase[static PHASE_MAX], struct even
 
 void tor_look(struct daemon *daemon)
 {
-	char path[256], phase[PHASE_MAX];
-	struct event event;
+	char path[256], phase[PHASE_MAX] = "";
+	struct event event = {0};
 	int r;
 
 	if (daemon->torctl || daemon_now_ms() < daemon->tor_next_ms)

@@ -10,6 +10,7 @@ import pty
 import select
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -460,6 +461,16 @@ def test_daemon_killed_on_the_way(rig: Rig) -> None:
         again = rig.daemon()
         again.await_state("asked")
         assert not rig.tor.networked
+
+
+def test_the_daemon_is_locked_in(rig: Rig) -> None:
+    """While it waits for a choice it has no way back to what it could open before."""
+    daemon = begin(rig)
+    status = Path(f"/proc/{daemon.process.pid}/status").read_text(encoding="ascii")
+    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    assert (fields["Seccomp"], fields["NoNewPrivs"]) == ("2", "1")
+    assert {fields[name] for name in ("CapEff", "CapPrm", "CapBnd")} <= {"0" * 16, fields["CapBnd"]}
+    assert fields["CapEff"] == "0" * 16
 
 
 def test_daemon_told_to_end(rig: Rig) -> None:
