@@ -8,19 +8,19 @@
 #include <systemd/sd-bus.h>
 #include <systemd/sd-login.h>
 
-#define POLKIT_ACTION	"org.lethe.clearnet1.start"
-#define POLKIT_TIME_US	(5u * 1000000)
-#define CALL_TIME_US	(60u * 1000000) /* a start brings the namespace up first */
+#define POLKIT_ACTION   "org.lethe.clearnet1.start"
+#define POLKIT_TIME_US  (5u * 1000000)
+#define CALL_TIME_US    (60u * 1000000) /* a start brings the namespace up first */
 #define NETWORK_TIME_US (10u * 1000000)
-#define NETWORK_NAME	"org.freedesktop.NetworkManager"
-#define NETWORK_IPV4	NETWORK_NAME ".IP4Config"
-#define NETWORK_DHCP	NETWORK_NAME ".DHCP4Config"
+#define NETWORK_NAME    "org.freedesktop.NetworkManager"
+#define NETWORK_IPV4    NETWORK_NAME ".IP4Config"
+#define NETWORK_DHCP    NETWORK_NAME ".DHCP4Config"
 
 struct bus {
 	sd_bus *connection;
 	struct door *door;
 	sd_bus_message *pending; /* a call of Start that waits for its program */
-	int output;		 /* what the answer to it brings */
+	int output;              /* what the answer to it brings */
 	bool network_changed;
 };
 
@@ -103,8 +103,8 @@ int bus_answer(struct bus *bus)
 
 /* ---- the service ---- */
 
-/* polkit's answer: 1 yes, 0 no; -ENOENT, it is not there; or -errno. Nobody is asked for a password here:
- * that would hold everybody else up. */
+/* polkit's answer: 1 yes, 0 no; -ENOENT, it is not there; or -errno. Nobody is asked for a password
+ * here: that would hold everybody else up. */
 static int ask_polkit(sd_bus *connection, const char *sender)
 {
 	AUTO_MESSAGE sd_bus_message *question = NULL, *answer = NULL;
@@ -116,8 +116,8 @@ static int ask_polkit(sd_bus *connection, const char *sender)
 					       "CheckAuthorization");
 
 	if (r >= 0)
-		r = sd_bus_message_append(question, "(sa{sv})sa{ss}us", "system-bus-name", 1, "name",
-					  "s", sender, POLKIT_ACTION, 0, 0, "");
+		r = sd_bus_message_append(question, "(sa{sv})sa{ss}us", "system-bus-name", 1,
+					  "name", "s", sender, POLKIT_ACTION, 0, 0, "");
 	if (r < 0)
 		return r;
 	r = sd_bus_call(connection, question, POLKIT_TIME_US, &error, &answer);
@@ -132,8 +132,8 @@ static int ask_polkit(sd_bus *connection, const char *sender)
 	return r < 0 ? r : authorized != 0;
 }
 
-/* Root may; others if polkit says so, or, where it is not there, if they sit at the computer now. Which
- * users may ask at all is in the bus's configuration. Any doubt is a no. */
+/* Root may; others if polkit says so, or, where it is not there, if they sit at the computer now.
+ * Which users may ask at all is in the bus's configuration. Any doubt is a no. */
 static bool may_start(sd_bus_message *call)
 {
 	const char *sender = sd_bus_message_get_sender(call);
@@ -159,8 +159,10 @@ static const struct {
 	int error;
 	const char *name;
 } errors[] = {
-    {-EPERM, BUS_NAME ".Error.Disabled"},      {-EBUSY, BUS_NAME ".Error.Busy"},
-    {-ENOENT, BUS_NAME ".Error.NoSuchProgram"}, {-EINVAL, BUS_NAME ".Error.NoSuchProgram"},
+    {-EPERM, BUS_NAME ".Error.Disabled"},
+    {-EBUSY, BUS_NAME ".Error.Busy"},
+    {-ENOENT, BUS_NAME ".Error.NoSuchProgram"},
+    {-EINVAL, BUS_NAME ".Error.NoSuchProgram"},
     {0, BUS_NAME ".Error.Failed"},
 };
 
@@ -280,26 +282,25 @@ static int client_error(int r, const sd_bus_error *error, struct diag *diag)
 	static const struct {
 		const char *name;
 		int error;
-	} others[] = {{SD_BUS_ERROR_SERVICE_UNKNOWN, -ENOENT},
-		      {SD_BUS_ERROR_NAME_HAS_NO_OWNER, -ENOENT},
-		      {SD_BUS_ERROR_ACCESS_DENIED, -EACCES},
-		      {BUS_NAME ".Error.Disabled", -EPERM},
-		      {BUS_NAME ".Error.Busy", -EBUSY},
-		      {BUS_NAME ".Error.NoSuchProgram", -EINVAL}};
+	} others[] = {
+	    {SD_BUS_ERROR_SERVICE_UNKNOWN, -ENOENT}, {SD_BUS_ERROR_NAME_HAS_NO_OWNER, -ENOENT},
+	    {SD_BUS_ERROR_ACCESS_DENIED, -EACCES},   {BUS_NAME ".Error.Disabled", -EPERM},
+	    {BUS_NAME ".Error.Busy", -EBUSY},        {BUS_NAME ".Error.NoSuchProgram", -EINVAL}};
 
 	diag_set(diag, "", 0, 0, "%s", error->message ? error->message : strerror(-r));
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
 		if (sd_bus_error_has_name(error, others[i].name))
 			return others[i].error;
-	return r == -ENOENT || r == -EACCES || r == -EPERM || r == -EBUSY || r == -EINVAL ? -EIO : r;
+	return r == -ENOENT || r == -EACCES || r == -EPERM || r == -EBUSY || r == -EINVAL ? -EIO
+											  : r;
 }
 
 int bus_start(struct bus *bus, const char *name, int *ret_output, struct diag *diag)
 {
 	AUTO_MESSAGE sd_bus_message *question = NULL, *reply = NULL;
 	AUTO_ERROR sd_bus_error error = SD_BUS_ERROR_NULL;
-	int output, r = sd_bus_message_new_method_call(bus->connection, &question, BUS_NAME, BUS_PATH,
-						       BUS_INTERFACE, "Start");
+	int output, r = sd_bus_message_new_method_call(bus->connection, &question, BUS_NAME,
+						       BUS_PATH, BUS_INTERFACE, "Start");
 
 	if (r >= 0)
 		r = sd_bus_message_append(question, "s", name);
@@ -317,8 +318,8 @@ int bus_start(struct bus *bus, const char *name, int *ret_output, struct diag *d
 int bus_stop(struct bus *bus, struct diag *diag)
 {
 	AUTO_ERROR sd_bus_error error = SD_BUS_ERROR_NULL;
-	int r = sd_bus_call_method(bus->connection, BUS_NAME, BUS_PATH, BUS_INTERFACE, "Stop", &error,
-				   NULL, "");
+	int r = sd_bus_call_method(bus->connection, BUS_NAME, BUS_PATH, BUS_INTERFACE, "Stop",
+				   &error, NULL, "");
 
 	return r < 0 ? client_error(r, &error, diag) : 0;
 }
@@ -327,8 +328,8 @@ static int property(struct bus *bus, const char *name, char type, void *ret_valu
 		    struct diag *diag)
 {
 	AUTO_ERROR sd_bus_error error = SD_BUS_ERROR_NULL;
-	int r = sd_bus_get_property_trivial(bus->connection, BUS_NAME, BUS_PATH, BUS_INTERFACE, name,
-					    &error, type, ret_value);
+	int r = sd_bus_get_property_trivial(bus->connection, BUS_NAME, BUS_PATH, BUS_INTERFACE,
+					    name, &error, type, ret_value);
 
 	return r < 0 ? client_error(r, &error, diag) : 0;
 }
@@ -350,8 +351,8 @@ int bus_state(struct bus *bus, struct bus_state *ret_state, struct diag *diag)
 				       &error, &name);
 	if (r < 0)
 		return client_error(r, &error, diag);
-	*ret_state = (struct bus_state){
-	    .enabled = enabled != 0, .running = running != 0, .exit = status};
+	*ret_state =
+	    (struct bus_state){.enabled = enabled != 0, .running = running != 0, .exit = status};
 	snprintf(ret_state->name, sizeof(ret_state->name), "%s", name);
 	return 0;
 }
@@ -510,10 +511,9 @@ int bus_network_resolvers(struct bus *bus, struct resolvers *ret_resolvers)
 	AUTO_MESSAGE sd_bus_message *question = NULL, *reply = NULL;
 	AUTO_ERROR sd_bus_error error = SD_BUS_ERROR_NULL;
 	struct found found = {0};
-	int r = sd_bus_message_new_method_call(bus->connection, &question, NETWORK_NAME,
-					       "/org/freedesktop",
-					       "org.freedesktop.DBus.ObjectManager",
-					       "GetManagedObjects");
+	int r = sd_bus_message_new_method_call(
+	    bus->connection, &question, NETWORK_NAME, "/org/freedesktop",
+	    "org.freedesktop.DBus.ObjectManager", "GetManagedObjects");
 
 	/* Asking does not start it. */
 	if (r >= 0)

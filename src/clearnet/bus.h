@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The room's only door to libsystemd: the service org.lethe.Clearnet1, its client, and what NetworkManager
- * knows of a network's resolvers. */
+/* The room's only door to libsystemd: the service org.lethe.Clearnet1, its client, and what
+ * NetworkManager knows of a network's resolvers. */
 #pragma once
 
 #include <poll.h>
@@ -31,7 +31,8 @@ MUST_CHECK int bus_answer(struct bus *bus);
 /* Offer @door, which must outlive the bus. 0, -EEXIST (the name is taken), or -errno. */
 MUST_CHECK int bus_offer(struct bus *bus, struct door *door);
 
-/* Tell of @event: whoever asked for a start has waited for it, and others may listen. 0 or -errno. */
+/* Tell of @event: whoever asked for a start has waited for it, and others may listen. 0 or -errno.
+ */
 MUST_CHECK int bus_tell(struct bus *bus, enum door_event event);
 
 /* ---- a client of it ---- */
@@ -42,8 +43,9 @@ struct bus_state {
 	int exit; /* as in struct door */
 };
 
-/* 0; -ENOENT (the daemon does not run), -EACCES, -EPERM (disabled), -EBUSY, -EINVAL (no such program), or
- * another -errno; what the daemon says is in @diag. bus_start() gives what brings the program's output. */
+/* 0; -ENOENT (the daemon does not run), -EACCES, -EPERM (disabled), -EBUSY, -EINVAL (no such
+ * program), or another -errno; what the daemon says is in @diag. bus_start() gives what brings the
+ * program's output. */
 MUST_CHECK int bus_start(struct bus *bus, const char *name, int *ret_output, struct diag *diag);
 MUST_CHECK int bus_stop(struct bus *bus, struct diag *diag);
 MUST_CHECK int bus_state(struct bus *bus, struct bus_state *ret_state, struct diag *diag);
@@ -56,6 +58,6 @@ MUST_CHECK int bus_network_listen(struct bus *bus);
 /* Has something come since this was asked last? */
 bool bus_network_changed(struct bus *bus);
 
-/* The resolvers of the networks that are up now: those of a person's own choice, then those that a DHCP
- * server offered. None if NetworkManager does not run. 0 or -errno. */
+/* The resolvers of the networks that are up now: those of a person's own choice, then those that a
+ * DHCP server offered. None if NetworkManager does not run. 0 or -errno. */
 MUST_CHECK int bus_network_resolvers(struct bus *bus, struct resolvers *ret_resolvers);

@@ -16,7 +16,7 @@
 #include "bus.h"
 
 #define CMDLINE "/proc/cmdline"
-#define SWITCH	"lethe.clearnet"
+#define SWITCH  "lethe.clearnet"
 
 enum { EXIT_DONE = 0, EXIT_USAGE = 2, EXIT_FAILED = 3 };
 
@@ -50,9 +50,12 @@ static void usage(void)
 static int parse_options(int argc, char **argv, struct settings *settings)
 {
 	static const struct option longs[] = {
-	    {"programs", required_argument, NULL, 'p'}, {"sockets", required_argument, NULL, 's'},
-	    {"cmdline", required_argument, NULL, 'c'},	{"bus", required_argument, NULL, 'b'},
-	    {"help", no_argument, NULL, 'h'},		{"version", no_argument, NULL, 'V'},
+	    {"programs", required_argument, NULL, 'p'},
+	    {"sockets", required_argument, NULL, 's'},
+	    {"cmdline", required_argument, NULL, 'c'},
+	    {"bus", required_argument, NULL, 'b'},
+	    {"help", no_argument, NULL, 'h'},
+	    {"version", no_argument, NULL, 'V'},
 	    {0},
 	};
 	int option;
@@ -88,8 +91,8 @@ static int parse_options(int argc, char **argv, struct settings *settings)
 	return EXIT_USAGE;
 }
 
-/* Only a command line that can be read and does not have the word leaves the door usable. Any value that is
- * not "on", two of them, or one that cannot be understood, shuts it. */
+/* Only a command line that can be read and does not have the word leaves the door usable. Any value
+ * that is not "on", two of them, or one that cannot be understood, shuts it. */
 static bool is_enabled(const char *path)
 {
 	AUTO_BUF struct buf text = {.cap = CMDLINE_MAX};

@@ -2,11 +2,13 @@
 /*
  * The door into the namespace `clearnet`: one program at a time, of those that are allowed. Whoever
  * decides that one may be started has no right to do it. It connects to a socket of the service
- * manager; what the connection is handed to (lethe-clearnet-run) is in the namespace and shut in already.
+ * manager; what the connection is handed to (lethe-clearnet-run) is in the namespace and shut in
+ * already.
  *
- * The connection is a lease: the program ends when it does, and the other way round. What is said over it
- * are whole datagrams: the program's name, with the descriptor that takes its output; then "started",
- * and at the end "exit N", or "failed" and why. Of this file, the reading of answers is pure.
+ * The connection is a lease: the program ends when it does, and the other way round. What is said
+ * over it are whole datagrams: the program's name, with the descriptor that takes its output; then
+ * "started", and at the end "exit N", or "failed" and why. Of this file, the reading of answers is
+ * pure.
  */
 #pragma once
 
@@ -19,7 +21,7 @@
 
 #define DOOR_PROGRAMS "/usr/share/lethe/clearnet.d"
 #define DOOR_SOCKETS  "/run/lethe/clearnet" /* with `console` and `display` in it */
-#define DOOR_TEXT_MAX 256		    /* bytes of a datagram, with a NUL behind it */
+#define DOOR_TEXT_MAX 256                   /* bytes of a datagram, with a NUL behind it */
 
 enum door_event {
 	DOOR_NOTHING,
@@ -32,17 +34,19 @@ enum door_event {
 struct door {
 	const char *programs, *sockets; /* folders */
 	bool enabled;
-	int lease;		     /* -EBADF: nothing runs */
+	int lease;                   /* -EBADF: nothing runs */
 	char name[PROGRAM_NAME_MAX]; /* what runs, or "" */
 	bool started;
-	int exit; /* of the last one: its exit status, 128 and the signal that ended it, or DOOR_NO_EXIT */
+	int exit; /* of the last one: its exit status, 128 and the signal that ended it, or
+		     DOOR_NO_EXIT */
 	char why[DOOR_TEXT_MAX]; /* the last one could not be started; "" otherwise */
 };
 
 /*
- * Ask for the program @name. Returns 0 and the end of a pipe that brings what it writes, to the end;
- * -EPERM (the door is shut), -EBUSY (one runs), -ENOENT (no such program is allowed), -EINVAL (its file
- * is wrong), or -errno (the service manager does not take connections), with the reason in @diag.
+ * Ask for the program @name. Returns 0 and the end of a pipe that brings what it writes, to the
+ * end; -EPERM (the door is shut), -EBUSY (one runs), -ENOENT (no such program is allowed), -EINVAL
+ * (its file is wrong), or -errno (the service manager does not take connections), with the reason
+ * in @diag.
  */
 MUST_CHECK int door_start(struct door *door, const char *name, int *ret_output, struct diag *diag);
 

@@ -62,8 +62,8 @@ static int become(uid_t uid, gid_t gid)
 		return -EPERM;
 	if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
 		return neg_errno();
-	/* Having changed its user it could not write to its own /proc. It holds nothing that another
-	 * process of this user may not see. */
+	/* Having changed its user it could not write to its own /proc. It holds nothing that
+	 * another process of this user may not see. */
 	return prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0 ? neg_errno() : 0;
 }
 
@@ -151,7 +151,8 @@ static int hand_over(int channel, int result, int fd)
 		room.header.cmsg_len = CMSG_LEN(sizeof(fd));
 		memcpy(CMSG_DATA(&room.header), &fd, sizeof(fd));
 	}
-	return sendmsg(channel, &message, MSG_NOSIGNAL) == (ssize_t)sizeof(result) ? 0 : neg_errno();
+	return sendmsg(channel, &message, MSG_NOSIGNAL) == (ssize_t)sizeof(result) ? 0
+										   : neg_errno();
 }
 
 static int take_over(int channel, int *ret_fd)

@@ -21,8 +21,8 @@
 
 #define ROUTES "/proc/net/route"
 
-/* pasta that ends is started anew after a while, which grows with each time that it did not live for
- * LIVED_MS; a change of the network begins anew. */
+/* pasta that ends is started anew after a while, which grows with each time that it did not live
+ * for LIVED_MS; a change of the network begins anew. */
 #define AGAIN_FIRST_MS 250
 #define AGAIN_LAST_MS  16000
 #define LIVED_MS       10000
@@ -101,8 +101,9 @@ static void become_pasta(const struct keeper *keeper, const char *device, pid_t 
 	sigset_t none;
 	size_t count;
 
-	/* Of its parent they are open; itself it closes what it has not opened. It opens the network
-	 * namespace when it is in the other user namespace, from where it cannot look at its parent. */
+	/* Of its parent they are open; itself it closes what it has not opened. It opens the
+	 * network namespace when it is in the other user namespace, from where it cannot look at
+	 * its parent. */
 	snprintf(net, sizeof(net), "%s/%s", NAMESPACE_DIRECTORY, keeper->options->name);
 	snprintf(user, sizeof(user), "/proc/%d/fd/%d", parent, keeper->user);
 	count = uplink_arguments(&join, arguments);
@@ -112,8 +113,8 @@ static void become_pasta(const struct keeper *keeper, const char *device, pid_t 
 	if (sigprocmask(SIG_SETMASK, &none, NULL) < 0 ||
 	    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || getppid() != parent)
 		_exit(126);
-	/* It would take larger buffers than other programs, and its connections would be told apart by the
-	 * window that they begin with. */
+	/* It would take larger buffers than other programs, and its connections would be told apart
+	 * by the window that they begin with. */
 	if (sandbox_usual_buffers() < 0)
 		_exit(126);
 	execve(join.program, words, environment);
@@ -163,7 +164,7 @@ static void pasta_ended(struct keeper *keeper, int status)
 		say(keeper, "pasta has ended; it is started anew", 0);
 	keeper->pasta = 0;
 	keeper->wait = now - keeper->started >= LIVED_MS || keeper->wait == 0 ? AGAIN_FIRST_MS
-		       : keeper->wait >= AGAIN_LAST_MS			      ? AGAIN_LAST_MS
+		       : keeper->wait >= AGAIN_LAST_MS                        ? AGAIN_LAST_MS
 									      : 2 * keeper->wait;
 	keeper->again = now + keeper->wait;
 	tell(keeper, "STATUS=not joined: pasta has ended\n");
@@ -181,8 +182,8 @@ static void stop_pasta(struct keeper *keeper)
 
 /* ---- the loop ---- */
 
-/* Bring things into the state that the network asks for: addresses first, then pasta. What cannot be
- * hidden is not reached, because pasta does not run. */
+/* Bring things into the state that the network asks for: addresses first, then pasta. What cannot
+ * be hidden is not reached, because pasta does not run. */
 static void settle(struct keeper *keeper)
 {
 	char device[UPLINK_DEVICE_MAX];

@@ -12,6 +12,7 @@ struct keep_options {
 	bool udp;
 };
 
-/* Until the signal SIGTERM or SIGINT, which ends pasta, too. Returns 0 after one, else -errno of what it
- * cannot go on without. What it does is said on standard error, and to the service manager. */
+/* Until the signal SIGTERM or SIGINT, which ends pasta, too. Returns 0 after one, else -errno of
+ * what it cannot go on without. What it does is said on standard error, and to the service manager.
+ */
 MUST_CHECK int keep(const struct keep_options *options);

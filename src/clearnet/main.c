@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* lethe-clearnet: asks lethe-clearnetd for programs in the namespace `clearnet`. It has no right itself. */
+/* lethe-clearnet: asks lethe-clearnetd for programs in the namespace `clearnet`. It has no right
+ * itself. */
 #include <getopt.h>
 #include <string.h>
 
@@ -9,10 +10,10 @@
 #include "bus.h"
 #include "show.h"
 
-#define OUTPUT_MAX    65536
-#define PROGRAMS_MAX  256
-#define ASK_AGAIN_MS  100
-#define ENDING	      ".conf"
+#define OUTPUT_MAX   65536
+#define PROGRAMS_MAX 256
+#define ASK_AGAIN_MS 100
+#define ENDING       ".conf"
 
 enum {
 	EXIT_DONE = 0,
@@ -57,9 +58,9 @@ static void usage(void)
 static int parse_options(int argc, char **argv, struct settings *settings)
 {
 	static const struct option longs[] = {
-	    {"json", no_argument, NULL, 'j'},	      {"programs", required_argument, NULL, 'p'},
-	    {"bus", required_argument, NULL, 'b'},    {"help", no_argument, NULL, 'h'},
-	    {"version", no_argument, NULL, 'V'},      {0},
+	    {"json", no_argument, NULL, 'j'},      {"programs", required_argument, NULL, 'p'},
+	    {"bus", required_argument, NULL, 'b'}, {"help", no_argument, NULL, 'h'},
+	    {"version", no_argument, NULL, 'V'},   {0},
 	};
 	int option;
 

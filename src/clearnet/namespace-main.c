@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * lethe-namespace: makes a network namespace with nothing in it, keeps it joined to this computer's
- * network by pasta, and takes it away. The making takes root's rights for a moment; the keeping takes
- * none.
+ * network by pasta, and takes it away. The making takes root's rights for a moment; the keeping
+ * takes none.
  */
 #include <getopt.h>
 #include <linux/capability.h>
@@ -87,7 +87,8 @@ static int parse_options(int argc, char **argv, struct settings *settings)
 	settings->name = argv[optind + 1];
 	if (namespace_name_is_valid(settings->name))
 		return -1;
-	complain(0, "a name has small letters, digits and '-', a letter first, and at most 27 bytes");
+	complain(0,
+		 "a name has small letters, digits and '-', a letter first, and at most 27 bytes");
 	return EXIT_USAGE;
 }
 

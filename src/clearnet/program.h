@@ -36,12 +36,12 @@ struct program {
 /* Small letters, digits and '-', a letter first: nothing that could be a path. */
 bool program_name_is_valid(const char *name);
 
-/* @text, of @len bytes, is the content of @file, which is only named in @diag. Returns 0 or -EINVAL, with
- * the reason in @diag. */
+/* @text, of @len bytes, is the content of @file, which is only named in @diag. Returns 0 or
+ * -EINVAL, with the reason in @diag. */
 MUST_CHECK int program_parse(const char *file, const char *text, size_t len,
 			     struct program *ret_program, struct diag *diag);
 
-/* Read NAME.conf in @folder. Returns 0, -ENOENT (no such name is allowed), -EINVAL (the file is wrong), or
- * -errno, with the reason in @diag. */
+/* Read NAME.conf in @folder. Returns 0, -ENOENT (no such name is allowed), -EINVAL (the file is
+ * wrong), or -errno, with the reason in @diag. */
 MUST_CHECK int program_load(const char *folder, const char *name, struct program *ret_program,
 			    struct diag *diag);

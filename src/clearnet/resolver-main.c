@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * lethe-resolver: writes the resolvers of the network, as NetworkManager knows them, where programs in the
- * namespaces find them. The system itself never asks them.
+ * lethe-resolver: writes the resolvers of the network, as NetworkManager knows them, where programs
+ * in the namespaces find them. The system itself never asks them.
  */
 #include <fcntl.h>
 #include <getopt.h>
@@ -46,8 +46,10 @@ struct settings {
 static int parse_options(int argc, char **argv, struct settings *settings)
 {
 	static const struct option longs[] = {
-	    {"folder", required_argument, NULL, 'f'}, {"bus", required_argument, NULL, 'b'},
-	    {"help", no_argument, NULL, 'h'},	      {"version", no_argument, NULL, 'V'},
+	    {"folder", required_argument, NULL, 'f'},
+	    {"bus", required_argument, NULL, 'b'},
+	    {"help", no_argument, NULL, 'h'},
+	    {"version", no_argument, NULL, 'V'},
 	    {0},
 	};
 	int option;
@@ -77,8 +79,8 @@ static int parse_options(int argc, char **argv, struct settings *settings)
 	return EXIT_USAGE;
 }
 
-/* @written: what the file holds. What cannot be told leaves nobody to ask: those of another network must
- * not be asked in this one. */
+/* @written: what the file holds. What cannot be told leaves nobody to ask: those of another network
+ * must not be asked in this one. */
 static int renew(struct bus *bus, int folder, struct buf *written)
 {
 	AUTO_BUF struct buf text = {.cap = RESOLVERS_TEXT_MAX};

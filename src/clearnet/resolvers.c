@@ -83,7 +83,8 @@ int resolvers_write(int folder, const char *text)
 	if (written != (ssize_t)strlen(text))
 		r = written < 0 ? neg_errno() : -EIO;
 	/* Whatever the process's mask says: everybody may know. */
-	if (r == 0 && (fchmod(fd, 0644) < 0 || renameat(folder, SCRATCH_NAME, folder, FILE_NAME) < 0))
+	if (r == 0 &&
+	    (fchmod(fd, 0644) < 0 || renameat(folder, SCRATCH_NAME, folder, FILE_NAME) < 0))
 		r = neg_errno();
 	if (r < 0)
 		unlinkat(folder, SCRATCH_NAME, 0);

@@ -17,9 +17,9 @@ struct resolvers {
 	size_t count;
 };
 
-/* Add those in @text, IPv4 addresses with blanks between: what a DHCP server sent comes so. What is no
- * address, or no other host's (0.0.0.0/8, loopback, a group, a broadcast), is passed over, and so are
- * doubles and what is more than RESOLVERS_MAX. */
+/* Add those in @text, IPv4 addresses with blanks between: what a DHCP server sent comes so. What is
+ * no address, or no other host's (0.0.0.0/8, loopback, a group, a broadcast), is passed over, and
+ * so are doubles and what is more than RESOLVERS_MAX. */
 void resolvers_add(struct resolvers *resolvers, const char *text);
 
 /* The same for those of @others. */

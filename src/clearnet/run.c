@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * lethe-clearnet-run: starts the one program that a connection asks for, and ends it with the connection.
- * Its unit has put it into the namespace, under the user that the program runs as, with nothing left to
- * give up: what it reads comes from lethe-clearnetd, and what it starts has no more than it has.
+ * lethe-clearnet-run: starts the one program that a connection asks for, and ends it with the
+ * connection. Its unit has put it into the namespace, under the user that the program runs as, with
+ * nothing left to give up: what it reads comes from lethe-clearnetd, and what it starts has no more
+ * than it has.
  */
 #include <fcntl.h>
 #include <getopt.h>
@@ -18,10 +19,10 @@
 
 #include "door.h"
 
-#define LEASE	     STDIN_FILENO
-#define HOME	     "/tmp/home"
-#define RUNTIME	     "/tmp/runtime"
-#define WAYLAND	     "/run/wayland"
+#define LEASE        STDIN_FILENO
+#define HOME         "/tmp/home"
+#define RUNTIME      "/tmp/runtime"
+#define WAYLAND      "/run/wayland"
 #define END_PATIENCE 5000 /* ms, from the request to end until it is ended by force */
 
 enum { EXIT_DONE = 0, EXIT_USAGE = 2, EXIT_FAILED = 3 };
@@ -80,11 +81,10 @@ static int folders_make(void)
 /* In the child. */
 static void become(const struct program *program, int output)
 {
-	char *environment[] = {
-	    (char[]){"PATH=/usr/bin:/bin"}, (char[]){"HOME=" HOME},
-	    (char[]){"XDG_RUNTIME_DIR=" RUNTIME}, (char[]){"LANG=C.UTF-8"},
-	    /* Without a display there is nothing at this place. */
-	    (char[]){"WAYLAND_DISPLAY=" WAYLAND}, NULL};
+	char *environment[] = {(char[]){"PATH=/usr/bin:/bin"}, (char[]){"HOME=" HOME},
+			       (char[]){"XDG_RUNTIME_DIR=" RUNTIME}, (char[]){"LANG=C.UTF-8"},
+			       /* Without a display there is nothing at this place. */
+			       (char[]){"WAYLAND_DISPLAY=" WAYLAND}, NULL};
 	char *words[PROGRAM_ARGUMENTS_MAX + 2] = {0};
 	struct program copy = *program;
 	sigset_t none;
@@ -141,8 +141,8 @@ static bool has_ended(pid_t child, int signals, bool *ret_asked, int *ret_status
 	return ended;
 }
 
-/* Until the program ends, or it is to end: the lease is closed, nobody reads what it writes, or a signal
- * asks. Returns its status. */
+/* Until the program ends, or it is to end: the lease is closed, nobody reads what it writes, or a
+ * signal asks. Returns its status. */
 static int attend(pid_t child, int signals, int output)
 {
 	struct pollfd wait[] = {{.fd = signals, .events = POLLIN},
@@ -186,7 +186,8 @@ static int run(const struct program *program, int output)
 		return refuse(strerror(errno));
 	if (child == 0)
 		become(program, output);
-	/* Here too, so that its group is there before a signal is sent to it. EACCES: it runs already. */
+	/* Here too, so that its group is there before a signal is sent to it. EACCES: it runs
+	 * already. */
 	if (setpgid(child, child) < 0 && errno != EACCES)
 		fprintf(stderr, "lethe-clearnet-run: setpgid: %s\n", strerror(errno));
 	answer("started");

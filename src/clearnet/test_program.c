@@ -71,9 +71,9 @@ static void test_wrong(void **state)
 		assert_string_not_equal(diag.message, "");
 	}
 	assert_string_equal(program.title, "untouched");
-	assert_int_equal(program_parse("x", "program = /usr/bin/x\ndisplay = no\n\0", 35, &program,
-				       NULL),
-			 -EINVAL);
+	assert_int_equal(
+	    program_parse("x", "program = /usr/bin/x\ndisplay = no\n\0", 35, &program, NULL),
+	    -EINVAL);
 }
 
 static void test_limits(void **state)
@@ -105,9 +105,19 @@ static void test_limits(void **state)
 
 static void test_names(void **state)
 {
-	static const char *const bad[] = {"",     "A",	  "a_b",	       "a.b", "../a",
-					  "-a",   "1a",	  "a b",	       "a/b", "a\n",
-					  "a@b", "\xc3", "aaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
+	static const char *const bad[] = {"",
+					  "A",
+					  "a_b",
+					  "a.b",
+					  "../a",
+					  "-a",
+					  "1a",
+					  "a b",
+					  "a/b",
+					  "a\n",
+					  "a@b",
+					  "\xc3",
+					  "aaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
 	struct program program;
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {

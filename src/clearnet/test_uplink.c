@@ -26,9 +26,10 @@ static void test_device(void **state)
 	expect_device(HEADING LAN "eth0\t00000000\t0101A8C0\t0003\t0\t0\t100\t00000000\t0\t0\t0 \n",
 		      "eth0");
 	/* The least metric, whatever the order. */
-	expect_device(HEADING "wlan0\t00000000\t0101A8C0\t0003\t0\t0\t600\t00000000\t0\t0\t0\n"
-			      "eth0\t00000000\t0101A8C0\t0003\t0\t0\t100\t00000000\t0\t0\t0\n"
-			      "usb0\t00000000\t0101A8C0\t0003\t0\t0\t4294967295\t00000000\t0\t0\t0\n",
+	expect_device(HEADING
+		      "wlan0\t00000000\t0101A8C0\t0003\t0\t0\t600\t00000000\t0\t0\t0\n"
+		      "eth0\t00000000\t0101A8C0\t0003\t0\t0\t100\t00000000\t0\t0\t0\n"
+		      "usb0\t00000000\t0101A8C0\t0003\t0\t0\t4294967295\t00000000\t0\t0\t0\n",
 		      "eth0");
 	expect_device(HEADING "ppp0\t00000000\t00000000\t0001\t0\t0\t4294967295\t00000000\t0\t0\t0",
 		      "ppp0");
@@ -36,10 +37,10 @@ static void test_device(void **state)
 	assert_int_equal(uplink_device(HEADING, device), -ENOENT);
 	assert_int_equal(uplink_device("", device), -ENOENT);
 	/* Unreachable by default (RTF_REJECT), or not up. */
-	assert_int_equal(
-	    uplink_device(HEADING "*\t00000000\t00000000\t0201\t0\t0\t0\t00000000\t0\t0\t0\n",
-			  device),
-	    -ENOENT);
+	assert_int_equal(uplink_device(HEADING
+				       "*\t00000000\t00000000\t0201\t0\t0\t0\t00000000\t0\t0\t0\n",
+				       device),
+			 -ENOENT);
 	assert_int_equal(
 	    uplink_device(HEADING "eth0\t00000000\t0101A8C0\t0002\t0\t0\t0\t00000000\t0\t0\t0\n",
 			  device),
@@ -102,11 +103,8 @@ static bool has_pair(const char *const *arguments, const char *option, const cha
 static void test_arguments(void **state)
 {
 	static const char *const nothing[] = {"--tcp-ports", "--udp-ports", "--tcp-ns", "--udp-ns"};
-	struct uplink_join join = {.program = "/usr/bin/pasta",
-				   .device = "wlan0",
-				   .net = "/n",
-				   .user = "/u",
-				   .udp = true};
+	struct uplink_join join = {
+	    .program = "/usr/bin/pasta", .device = "wlan0", .net = "/n", .user = "/u", .udp = true};
 	const char *arguments[UPLINK_ARGUMENTS_MAX];
 	size_t count = uplink_arguments(&join, arguments);
 

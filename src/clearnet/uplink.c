@@ -47,7 +47,8 @@ struct route {
 	uint32_t destination, flags, metric, mask;
 };
 
-/* Iface Destination Gateway Flags RefCnt Use Metric Mask ...; hexadecimal but for counts and metric. */
+/* Iface Destination Gateway Flags RefCnt Use Metric Mask ...; hexadecimal but for counts and
+ * metric. */
 static bool route_read(const char *line, struct route *ret_route)
 {
 	static const unsigned bases[] = {16, 16, 16, 10, 10, 10, 16};
@@ -179,8 +180,8 @@ size_t uplink_arguments(const struct uplink_join *join,
 	    /* As on most networks: larger datagrams would leave this computer in pieces. */
 	    "--mtu", "1500",
 	    /* It must be given one; its address and routes are not taken. */
-	    "--interface", join->device,
-	    "--netns", join->net, "--userns", join->user, "--no-netns-quit"};
+	    "--interface", join->device, "--netns", join->net, "--userns", join->user,
+	    "--no-netns-quit"};
 	size_t count = ARRAY_SIZE(fixed);
 
 	static_assert(ARRAY_SIZE(fixed) + 2 <= UPLINK_ARGUMENTS_MAX, "all arguments fit");

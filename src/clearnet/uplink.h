@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What of this computer's network the namespace depends on, and how it is joined to it. Pure, but for
- * uplink_addresses(). */
+/* What of this computer's network the namespace depends on, and how it is joined to it. Pure, but
+ * for uplink_addresses(). */
 #pragma once
 
 #include <stdbool.h>
@@ -10,7 +10,7 @@
 #include <base/cleanup.h>
 
 #define UPLINK_ROUTES_MAX    (1u << 20) /* bytes of /proc/net/route that are read */
-#define UPLINK_DEVICE_MAX    16		/* IFNAMSIZ */
+#define UPLINK_DEVICE_MAX    16         /* IFNAMSIZ */
 #define UPLINK_ADDRESSES_MAX 1024
 #define UPLINK_ARGUMENTS_MAX 40
 
@@ -20,8 +20,8 @@ struct uplink_addresses {
 	size_t count;
 };
 
-/* The device of the default route with the least metric, from the text of /proc/net/route. Returns 0,
- * -ENOENT (there is no default route), or -EBADMSG. */
+/* The device of the default route with the least metric, from the text of /proc/net/route. Returns
+ * 0, -ENOENT (there is no default route), or -EBADMSG. */
 MUST_CHECK int uplink_device(const char *routes, char ret_device[static UPLINK_DEVICE_MAX]);
 
 /* This computer's own addresses, but for 127.0.0.0/8, which no device of the namespace carries.

@@ -199,6 +199,13 @@ def _is_other(frame: bytes) -> bool:
     return own and _kind(frame) not in ("tcp", "udp", "arp")
 
 
+def test_without_udp(joined: Lab) -> None:
+    """For namespaces whose user has no grant of it: it is not even asked for."""
+    joined.host.clearnet.stop()
+    joined.host.clearnet.start("--tcp-only")
+    assert reached(joined, OUTSIDE) == {target for target in OUTSIDE if target[0] == "tcp"}
+
+
 # Getting in ---------------------------------------------------------------------------------------
 
 

@@ -44,8 +44,9 @@ class Namespace:
         self.path = Path("/run/lethe/netns", name)  # on the host under test
         self.log = lab.logs / name
 
-    def start(self, pasta: Path | None = None, joined: bool = True) -> None:
-        """Start it if it is not there. @joined: wait until programs inside have a network."""
+    def start(self, *words: str, pasta: Path | None = None, joined: bool = True) -> None:
+        """Start it if it is not there. @words: further options of lethe-namespace. @joined: wait until
+        programs inside have a network."""
         if self.keeper():
             return
         host = self._lab.host
@@ -53,8 +54,8 @@ class Namespace:
         host.run([str(program()), "make", self.name], check=True)
         self._pin()
         pasta = pasta or other_pasta()
-        options = [f"--pasta={pasta}"] if pasta else []
-        options += ["--tcp-only"] if self._tcp_only else []
+        options = [*words, *([f"--pasta={pasta}"] if pasta else [])]
+        options += ["--tcp-only"] if self._tcp_only and "--tcp-only" not in words else []
         argv = host.command([str(program()), *options, "keep", self.name], user=self.user)
         self._lab.registry.start(self.name, argv, self.log, env=host.environment(self.user))
         if joined:

@@ -103,9 +103,7 @@ def build(destination: Path, lab: Lab | None = None, extra: Files | None = None)
 def torrc() -> str:
     """What makes the machine's own Tor a client of the lab's network, and nothing else of it."""
     authorities = [a.line() for a in torkeys.authorities(torkeys.directory())]
-    # And nobody has to choose how it connects.
-    lines = ["DisableNetwork 0", "TestingTorNetwork 1", *authorities,
-             "AutomapHostsSuffixes .onion,.exit,.test"]
+    lines = ["TestingTorNetwork 1", *authorities, "AutomapHostsSuffixes .onion,.exit,.test"]
     return "\n".join(lines) + "\n"
 
 
