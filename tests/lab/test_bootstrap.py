@@ -81,13 +81,14 @@ class Case:
         self, place: Lab, name: str, doors: Iterable[Door] = PUBLIC, extra: Iterable[str] = (),
         off: int = 0,
     ) -> None:  # fmt: skip
-        self._name, self._doors = name, doors
+        self._place, self._name, self._doors = place, name, doors
         self._tap = Capture(place)
         self.tor = ClientTor(place, list(extra), off)
         self.told: Told = self.tor.told
         self._stack = ExitStack()
 
     def __enter__(self) -> Case:
+        _end_flows(self._place)
         self._stack.enter_context(self._tap)
         self._stack.enter_context(self.tor)
         self.began = self.told.now()

@@ -63,7 +63,9 @@ def brief(events: Iterable[Event]) -> str:
     kinds: Counter[str] = Counter()
     for event in events:
         action = next((word for word in event.words if word not in ("WARN", "ERR")), "?")
-        detail = [event.pairs[key] for key in ("REASON", "TAG") if key in event.pairs]
+        # Of a mistake that Tor finds in itself, REASON is a line of its log.
+        keys = () if action == "BUG" else ("REASON", "TAG")
+        detail = [event.pairs[key] for key in keys if key in event.pairs]
         if "SOURCE" in event.pairs:
             detail.append("from " + event.pairs["SOURCE"].partition(":")[0])
         if "RECOMMENDATION" in event.pairs:
