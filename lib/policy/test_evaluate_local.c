@@ -27,6 +27,8 @@ static void f6_services(void **state)
 	    /* Tor's way to a transport is nobody else's. */
 	    {"out lo debian-tor tcp 127.0.0.1:9055", ACCEPT, "service transport-obfs4"},
 	    {"out lo debian-tor tcp 127.0.0.1:9056", ACCEPT, "service transport-meek_lite"},
+	    {"out lo lethe-connect tcp 127.0.0.1:9056", ACCEPT, "service transport-meek_lite"},
+	    {"out lo lethe-connect tcp 127.0.0.1:9055", RESET, "service transport-obfs4"},
 	    {"out lo debian-tor tcp 127.0.0.1:9057", ACCEPT, "service transport-snowflake"},
 	    {"out lo debian-tor tcp 127.0.0.1:9058", RESET, "default drop"},
 	    {"out lo debian-tor udp 127.0.0.1:9055", UNREACHABLE, "default drop"},
