@@ -112,7 +112,7 @@ def test_what_is_granted_is_set(tor: PrivateTor) -> None:
 
 def test_the_assistant_alone_sets(tor: PrivateTor) -> None:
     """With the shipped grants: how Tor connects is said by one user, and by no other."""
-    users = {"lethe-connect": 64905, "lethe-clock": 64906}
+    users = {name: names.user(name).uid for name in ("lethe-connect", "lethe-clock")}
     before = everything(tor)
     # A proxy and a transport that Tor does not start itself cannot be together, says Tor.
     steps = ["SETCONF Socks5Proxy=\"192.0.2.9:1080\"", "RESETCONF Socks5Proxy",
@@ -122,7 +122,7 @@ def test_the_assistant_alone_sets(tor: PrivateTor) -> None:
              "SIGNAL ACTIVE", "SETEVENTS STATUS_CLIENT STATUS_GENERAL NETWORK_LIVENESS ORCONN",
              "GETINFO status/bootstrap-phase", "GETCONF Bridge",
              "RESETCONF UseBridges Bridge ClientTransportPlugin"]  # fmt: skip
-    with Gate(tor.folder, users=users) as running:
+    with Gate(tor.folder) as running:
         for user in (names.AMNESIA, STRANGER, users["lethe-clock"]):
             with running.connect(user).login() as talk:
                 for step in steps:
