@@ -43,4 +43,4 @@ def servers(all_servers: TimeServers) -> TimeServers:
 
 def clock(lab: Lab, servers: TimeServers, **options: object) -> Clock:
     """One that trusts the servers' authority."""
-    return Clock(lab, ca=servers.authority.certificate, **options)  # type: ignore[arg-type]
+    return Clock(lab, ca=servers.authority.root, **options)  # type: ignore[arg-type]

@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import grp
 import os
 import pwd
 import socket
 import stat
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 _SYS_INIT_MODULE, _SYS_DELETE_MODULE = 175, 176  # amd64
@@ -106,6 +108,42 @@ def processes() -> list[tuple[str, str]]:
         except FileNotFoundError:
             pass  # a thread of the kernel, or it has ended
     return sorted(found)
+
+
+def privileges() -> list[dict[str, str]]:
+    """What every process that is not the kernel's may: its unit and program, user and groups,
+    capabilities in effect and those it could ever get (hexadecimal), whether it can gain rights and
+    whether system calls are filtered (the numbers of /proc/PID/status), and which namespaces it has
+    that the first process has not."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            program = os.path.basename(os.readlink(path / "exe"))
+            found.append({"program": program, **_privileges(path)})
+        except (FileNotFoundError, ProcessLookupError):
+            pass  # a thread of the kernel, or it has ended
+    return found
+
+
+def _privileges(path: Path) -> dict[str, str]:
+    lines = (line.partition(":") for line in (path / "status").read_text().splitlines())
+    status = {key: value.strip() for key, _, value in lines}
+    groups = {int(word) for word in f"{status['Gid']} {status['Groups']}".split()}
+    own = [kind for kind in ("net", "mnt", "pid", "user", "ipc", "uts")
+           if os.readlink(path / "ns" / kind) != os.readlink(f"/proc/1/ns/{kind}")]
+    return {
+        "unit": (path / "cgroup").read_text().strip().rpartition("/")[2],
+        "user": _names_of(status["Uid"], lambda number: pwd.getpwuid(number).pw_name),
+        "groups": " ".join(sorted(grp.getgrgid(number).gr_name for number in groups)),
+        "effective": status["CapEff"], "bounding": status["CapBnd"],
+        "no new privileges": status["NoNewPrivs"], "seccomp": status["Seccomp"],
+        "own namespaces": " ".join(own),
+    }
+
+
+def _names_of(numbers: str, name: Callable[[int], str]) -> str:
+    """One name, or several if real, effective, saved and file system's user differ."""
+    return " ".join(sorted({name(int(number)) for number in numbers.split()}))
 
 
 def read_values(paths: list[str]) -> dict[str, str | None]:
