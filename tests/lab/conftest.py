@@ -28,8 +28,10 @@ _LONG = re.compile(
     # Of Tor's matrices: one row or two of each kind stay.
     r"test_a_censor_stops_the_direct_way\[(?!authorities reset)|"
     r"test_a_bridge_is_a_way_past_it\[(?!only port 443)|"
-    r"test_a_portal\[True|test_a_dead_network_and_a_slow_one|"
-    r"test_a_wrong_clock\[(?!2 h behind|3 d ahead)|"
+    r"test_a_portal\[|test_a_dead_network_and_a_slow_one|"
+    r"test_a_wrong_clock\[(?!2 h behind)|"
+    # Of the connection: the longest that have sisters.
+    r"test_without_tor$|test_bridges_that_do_not_work\[wrong_port|test_relays_refuse$|"
     r"test_the_network_changes\w*\[(?!link flaps)|"
     r"test_killed_at_every_phase\[(?!(conn|loading_status|done)\])|"
     r"test_a_bridge_that_(is_silent|talks_nonsense|is_not_there|is_dropped)|"

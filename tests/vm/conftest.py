@@ -41,6 +41,7 @@ _LONG = re.compile(
     r"test_starts\[bios-dvd\]|test_without_the_filters_unit_.*\[(killed|failing|masked)\]|"
     r"test_to_the_very_end\[(reboot|halt)\]|test_unknown_image_is_not_used\[no-superblock\]|"
     r"test_damaged_image_never_reaches_a_shell\[(inodes|.*leaf-of-tree|last-block|blank-.*|no-initrd)\]|"
+    r"test_automatic_with_a_clock_a_year_off\[behind|"
     r"test_no_destination_is_written_in_an_hour|test_laboratory_layer_needs_its_word\[(nothing|other-words)\]")
 
 

@@ -40,13 +40,13 @@ def template(unit: str) -> str:
 
 def instance(unit: str) -> str:
     """A name that systemd can be asked about."""
-    return unit.replace("@.", "@one.")
+    return unit.replace("@.", "@bridges." if "namespace" in unit else "@one.")
 
 
 def differences(written: Iterable[Row], running: Iterable[dict[str, str]]) -> list[str]:
     """Rows that only the page has, and rows that only the machine has. A program that runs more than
     once as the same is one row."""
-    wanted = {_shown(row) for row in written}
+    wanted = {_shown({key: value for key, value in row.items() if key != "for"}) for row in written}
     found = {_shown(_seen(process)) for process in running}
     return [*(f"not seen: {row}" for row in sorted(wanted - found)),
             *(f"not written: {row}" for row in sorted(found - wanted))]
@@ -65,8 +65,17 @@ def units_differ(written: Sequence[Row], said: str) -> list[str]:
 def capability_names(mask: str) -> str:
     """Of a hexadecimal mask."""
     value = int(mask, 16)
-    names = [name for bit, name in enumerate(CAPABILITIES) if value >> bit & 1]
-    return ALL if len(names) == len(CAPABILITIES) else " ".join(names) or NONE
+    return _listed([name for bit, name in enumerate(CAPABILITIES) if value >> bit & 1])
+
+
+def _listed(names: Sequence[str]) -> str:
+    """All of them, or, where most are there, those that are missing."""
+    missing = [name for name in CAPABILITIES if name not in names]
+    if not missing:
+        return ALL
+    if len(missing) < len(CAPABILITIES) // 3:
+        return f"{ALL} but {' '.join(missing)}"
+    return " ".join(name for name in CAPABILITIES if name in names) or NONE
 
 
 def _seen(process: dict[str, str]) -> Row:
@@ -85,12 +94,11 @@ def _seen(process: dict[str, str]) -> Row:
 
 def _of_unit(block: dict[str, str]) -> Row:
     capabilities = block["CapabilityBoundingSet"].upper().replace("CAP_", "").split()
-    everything = len(capabilities) >= len(CAPABILITIES)
     families = block["RestrictAddressFamilies"]
     return {
         "unit": template(block["Id"]), "user": block["User"] or "root",
-        "may get": ALL if everything else " ".join(sorted(capabilities)) or NONE,
-        "network": "none of its own" if block["PrivateNetwork"] == "yes"
+        "may get": _listed(capabilities),
+        "network": "one of its own, empty" if block["PrivateNetwork"] == "yes"
                    else families.replace("AF_", "") or "any",
     }
 
