@@ -101,7 +101,7 @@ def booted(lab: Lab, iso: Path, place: Path, zoo: Zoo, request: pytest.FixtureRe
 def test_nothing_is_sent_before_the_choice_but_for_the_link(booted: Booted) -> None:
     """And then: offline is offline."""
     booted.guest.wait_address()
-    assert booted.guest.connection()["state"] == "asked"
+    wait_for(lambda: booted.guest.connection().get("state") == "asked", DEADLINE, "the question")
     status = booted.guest.run(["lethe", "status"], user=names.AMNESIA).stdout
     assert "lethe-connect" in status, status
     code, _ = boot.command(booted.machine, "lethe-connect offline")

@@ -276,16 +276,18 @@ class Guest:
         self.run(["lethe-connect", *words, "--no-wait"], user=names.AMNESIA, check=True)
 
     def connection(self) -> dict[str, Any]:
-        """What lethe-connect tells."""
+        """What lethe-connect tells; nothing if lethe-connectd does not run yet."""
         result = self.run(["lethe-connect", "status", "--json"], user=names.AMNESIA)
-        return json.loads(result.stdout)
+        return json.loads(result.stdout) if result.stdout.strip() else {}
 
     def wait_tor_connected(self, seconds: float = TOR_SECONDS) -> None:
         """Wait until a page of the lab's Internet comes through the machine's Tor, which connects
         automatically if nobody has chosen yet."""
-        if self.connection()["mode"] == "none":
-            self.choose("auto")
         deadline, last = time.monotonic() + seconds, "it was not tried"
+        while not (mode := self.connection().get("mode")) and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS)
+        if mode == "none":
+            self.choose("auto")
         while time.monotonic() < deadline:
             try:
                 page = self.call(client.socks_get, names.WEB_NAME, user=names.AMNESIA,
