@@ -6,7 +6,6 @@
 #include <time.h>
 
 #include <systemd/sd-bus.h>
-#include <systemd/sd-login.h>
 
 #define POLKIT_ACTION   "org.lethe.clearnet1.start"
 #define POLKIT_TIME_US  (5u * 1000000)
@@ -132,8 +131,9 @@ static int ask_polkit(sd_bus *connection, const char *sender)
 	return r < 0 ? r : authorized != 0;
 }
 
-/* Root may; others if polkit says so, or, where it is not there, if they sit at the computer now.
- * Which users may ask at all is in the bus's configuration. Any doubt is a no. */
+/* Root may; others if polkit says so. Where it is not there, as on a system with a console alone, whose
+ * user has no session that logind knows, the bus's configuration decides by itself: it lets root and the
+ * session's user ask, and nobody else. Any doubt is a no. */
 static bool may_start(sd_bus_message *call)
 {
 	const char *sender = sd_bus_message_get_sender(call);
@@ -150,9 +150,7 @@ static bool may_start(sd_bus_message *call)
 	if (uid == 0)
 		return true;
 	r = ask_polkit(sd_bus_message_get_bus(call), sender);
-	if (r == -ENOENT)
-		r = sd_uid_get_seats(uid, 1, NULL);
-	return r > 0;
+	return r > 0 || r == -ENOENT;
 }
 
 static const struct {
