@@ -45,6 +45,10 @@ _LONG = re.compile(
     r"test_no_destination_is_written_in_an_hour|test_laboratory_layer_needs_its_word\[(nothing|other-words)\]")
 
 
+# Of the door to the clearnet namespace: that a program is started, and has the network's resolver.
+_KEPT = re.compile(r"test_the_person_at_the_console_starts_one|test_its_resolver_is_the_networks")
+
+
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The cases on the wire are the longest: first, and in two groups that run side by side, those
@@ -54,7 +58,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         saved = "running" in getattr(item, "fixturenames", ())
         item.add_marker(pytest.mark.xdist_group("wire-saved" if saved else "wire-start"))
     for item in items:
-        if _LONG.search(item.name):
+        if _LONG.search(item.name) or item.path.name == "test_clearnet.py" and not _KEPT.search(item.name):
             item.add_marker(pytest.mark.long)
     items[:] = wire + [item for item in items if item not in wire]
 
