@@ -5,12 +5,10 @@
 #include <string.h>
 #include <time.h>
 
-#include <systemd/sd-bus.h>
-
+#include <bus/bus.h>
 #include <os/user.h>
 
 #define POLKIT_ACTION   "org.lethe.clearnet1.start"
-#define POLKIT_TIME_US  (5u * 1000000)
 #define CALL_TIME_US    (60u * 1000000) /* a start brings the namespace up first */
 #define NETWORK_TIME_US (10u * 1000000)
 #define NETWORK_NAME    "org.freedesktop.NetworkManager"
@@ -25,11 +23,6 @@ struct bus {
 	bool network_changed;
 };
 
-static void messagep(sd_bus_message **message)
-{
-	sd_bus_message_unref(*message);
-}
-#define AUTO_MESSAGE CLEANUP(messagep)
 #define AUTO_ERROR   CLEANUP(sd_bus_error_free)
 
 struct bus *bus_free(struct bus *bus)
@@ -43,20 +36,6 @@ struct bus *bus_free(struct bus *bus)
 	return NULL;
 }
 
-static int connect_to(const char *address, sd_bus **ret_connection)
-{
-	int r;
-
-	if (!address)
-		return sd_bus_open_system(ret_connection);
-	r = sd_bus_new(ret_connection);
-	if (r >= 0)
-		r = sd_bus_set_address(*ret_connection, address);
-	if (r >= 0)
-		r = sd_bus_set_bus_client(*ret_connection, true);
-	return r < 0 ? r : sd_bus_start(*ret_connection);
-}
-
 int bus_open(const char *address, struct bus **ret_bus)
 {
 	CLEANUP(bus_freep) struct bus *bus = calloc(1, sizeof(*bus));
@@ -65,7 +44,7 @@ int bus_open(const char *address, struct bus **ret_bus)
 	if (!bus)
 		return -ENOMEM;
 	bus->output = -EBADF;
-	r = connect_to(address, &bus->connection);
+	r = bus_connect(address, &bus->connection);
 	if (r < 0)
 		return r;
 	*ret_bus = TAKE_PTR(bus);
@@ -74,64 +53,20 @@ int bus_open(const char *address, struct bus **ret_bus)
 
 int bus_prepare(struct bus *bus, struct pollfd *ret_wait, int *ret_timeout_ms)
 {
-	int fd = sd_bus_get_fd(bus->connection), events = sd_bus_get_events(bus->connection);
-	uint64_t until_us, now_us, left;
-	struct timespec now;
-	int r = sd_bus_get_timeout(bus->connection, &until_us);
+	struct timespec now = {0};
 
-	if (fd < 0 || events < 0 || r < 0)
-		return fd < 0 ? fd : events < 0 ? events : r;
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	now_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-	*ret_wait = (struct pollfd){.fd = fd, .events = (short)events};
-	*ret_timeout_ms = -1;
-	if (until_us != UINT64_MAX) {
-		left = until_us > now_us ? (until_us - now_us + 999) / 1000 : 0;
-		*ret_timeout_ms = left > 60000 ? 60000 : (int)left;
-	}
-	return 0;
+	return bus_wait_for(bus->connection,
+			    (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000, ret_wait,
+			    ret_timeout_ms);
 }
 
 int bus_answer(struct bus *bus)
 {
-	int r;
-
-	do
-		r = sd_bus_process(bus->connection, NULL);
-	while (r > 0);
-	return r;
+	return bus_work(bus->connection);
 }
 
 /* ---- the service ---- */
-
-/* polkit's answer: 1 yes, 0 no; -ENOENT, it is not there; or -errno. Nobody is asked for a password
- * here: that would hold everybody else up. */
-static int ask_polkit(sd_bus *connection, const char *sender)
-{
-	AUTO_MESSAGE sd_bus_message *question = NULL, *answer = NULL;
-	AUTO_ERROR sd_bus_error error = SD_BUS_ERROR_NULL;
-	int authorized = 0;
-	int r = sd_bus_message_new_method_call(connection, &question, "org.freedesktop.PolicyKit1",
-					       "/org/freedesktop/PolicyKit1/Authority",
-					       "org.freedesktop.PolicyKit1.Authority",
-					       "CheckAuthorization");
-
-	if (r >= 0)
-		r = sd_bus_message_append(question, "(sa{sv})sa{ss}us", "system-bus-name", 1,
-					  "name", "s", sender, POLKIT_ACTION, 0, 0, "");
-	if (r < 0)
-		return r;
-	r = sd_bus_call(connection, question, POLKIT_TIME_US, &error, &answer);
-	if (r < 0)
-		return sd_bus_error_has_name(&error, SD_BUS_ERROR_SERVICE_UNKNOWN) ||
-			       sd_bus_error_has_name(&error, SD_BUS_ERROR_NAME_HAS_NO_OWNER)
-			   ? -ENOENT
-			   : r;
-	r = sd_bus_message_enter_container(answer, 'r', "bba{ss}");
-	if (r >= 0)
-		r = sd_bus_message_read(answer, "b", &authorized);
-	return r < 0 ? r : authorized != 0;
-}
 
 static bool is_of_the_session(uid_t uid)
 {
@@ -144,21 +79,9 @@ static bool is_of_the_session(uid_t uid)
  * user has no session that logind knows, the session's user may. Any doubt is a no. */
 static bool may_start(sd_bus_message *call)
 {
-	const char *sender = sd_bus_message_get_sender(call);
-	sd_bus_creds *creds = NULL;
-	uid_t uid = (uid_t)-1;
-	int r;
+	uid_t uid;
 
-	if (!sender || sd_bus_query_sender_creds(call, SD_BUS_CREDS_EUID, &creds) < 0)
-		return false;
-	r = sd_bus_creds_get_euid(creds, &uid);
-	sd_bus_creds_unref(creds);
-	if (r < 0)
-		return false;
-	if (uid == 0)
-		return true;
-	r = ask_polkit(sd_bus_message_get_bus(call), sender);
-	return r > 0 || (r == -ENOENT && is_of_the_session(uid));
+	return bus_caller(call, &uid) == 0 && bus_may(call, POLKIT_ACTION, is_of_the_session(uid));
 }
 
 static const struct {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The room's only door to libsystemd: the service org.lethe.Clearnet1, its client, and what
- * NetworkManager knows of a network's resolvers. */
+/* On the message bus: the service org.lethe.Clearnet1, its client, and what NetworkManager knows of a
+ * network's resolvers. */
 #pragma once
 
 #include <poll.h>

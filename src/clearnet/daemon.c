@@ -4,14 +4,13 @@
  * `clearnet`; it lets one at a time be started, of those that are allowed, and has no right itself.
  */
 #include <getopt.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/signalfd.h>
 
 #include <os/cmdline.h>
 #include <os/file.h>
 #include <os/notify.h>
 #include <os/sandbox.h>
+#include <os/signals.h>
 
 #include "bus.h"
 
@@ -106,23 +105,6 @@ static bool is_enabled(const char *path)
 	return r == -ENOENT || (r == 0 && strcmp(value, "on") == 0);
 }
 
-static int signals_open(int *ret_fd)
-{
-	sigset_t set;
-	int fd;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-		return neg_errno();
-	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (fd < 0)
-		return neg_errno();
-	*ret_fd = fd;
-	return 0;
-}
-
 static void say_ready(const struct door *door)
 {
 	AUTO_CLOSE int fd = -EBADF;
@@ -174,7 +156,7 @@ static int serve(const struct settings *settings)
 	int r = sandbox_keep_no_capability();
 
 	if (r == 0)
-		r = signals_open(&signals);
+		r = signals_open(0, &signals);
 	if (r == 0)
 		r = bus_open(settings->address, &bus);
 	if (r == 0)

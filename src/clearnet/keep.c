@@ -14,6 +14,7 @@
 #include <os/notify.h>
 #include <os/route_events.h>
 #include <os/sandbox.h>
+#include <os/signals.h>
 
 #include "inside.h"
 #include "namespace.h"
@@ -283,7 +284,6 @@ static int loop(struct keeper *keeper)
 
 static int prepare(struct keeper *keeper)
 {
-	sigset_t ours;
 	int r = namespace_open(keeper->options->name, getuid(), &keeper->net, &keeper->user);
 
 	if (r < 0) {
@@ -299,14 +299,7 @@ static int prepare(struct keeper *keeper)
 		r = inside_listen(keeper->user, keeper->net, &keeper->inside);
 	if (r < 0)
 		return r;
-	sigemptyset(&ours);
-	sigaddset(&ours, SIGTERM);
-	sigaddset(&ours, SIGINT);
-	sigaddset(&ours, SIGCHLD);
-	if (sigprocmask(SIG_BLOCK, &ours, NULL) < 0)
-		return neg_errno();
-	keeper->signals = signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK);
-	return keeper->signals < 0 ? neg_errno() : 0;
+	return signals_open(SIGCHLD, &keeper->signals);
 }
 
 int keep(const struct keep_options *options)

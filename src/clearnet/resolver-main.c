@@ -5,12 +5,11 @@
  */
 #include <fcntl.h>
 #include <getopt.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/signalfd.h>
 
 #include <os/notify.h>
 #include <os/sandbox.h>
+#include <os/signals.h>
 
 #include "bus.h"
 
@@ -104,23 +103,6 @@ static int renew(struct bus *bus, int folder, struct buf *written)
 	return buf_finish(written);
 }
 
-static int signals_open(int *ret_fd)
-{
-	sigset_t set;
-	int fd;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-		return neg_errno();
-	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (fd < 0)
-		return neg_errno();
-	*ret_fd = fd;
-	return 0;
-}
-
 static int turn(struct bus *bus, int folder, int signals, struct buf *written, bool *ret_end)
 {
 	struct pollfd wait[2] = {[1] = {.fd = signals, .events = POLLIN}};
@@ -153,7 +135,7 @@ static int serve(const struct settings *settings)
 	if (r == 0 && folder < 0)
 		r = neg_errno();
 	if (r == 0)
-		r = signals_open(&signals);
+		r = signals_open(0, &signals);
 	if (r == 0)
 		r = bus_open(settings->address, &bus);
 	if (r == 0)

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 
 #include <os/sandbox.h>
+#include <os/signals.h>
 
 #include "door.h"
 
@@ -102,24 +103,6 @@ static void become(const struct program *program, int output)
 	_exit(127);
 }
 
-static int signals_open(int *ret_fd)
-{
-	sigset_t set;
-	int fd;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGCHLD);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-		return neg_errno();
-	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (fd < 0)
-		return neg_errno();
-	*ret_fd = fd;
-	return 0;
-}
-
 /* Has the program itself ended? Its status is then in *ret_status. This process is the first of its
  * namespace, so that it is left with what others have left. */
 static bool has_ended(pid_t child, int signals, bool *ret_asked, int *ret_status)
@@ -175,7 +158,7 @@ static int run(const struct program *program, int output)
 	AUTO_CLOSE int signals = -EBADF;
 	char text[32];
 	pid_t child;
-	int status, r = signals_open(&signals);
+	int status, r = signals_open(SIGCHLD, &signals);
 
 	if (r == 0)
 		r = folders_make();

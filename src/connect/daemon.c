@@ -6,7 +6,6 @@
 #include "daemon.h"
 
 #include <getopt.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -17,6 +16,7 @@
 #include <base/num.h>
 #include <os/notify.h>
 #include <os/sandbox.h>
+#include <os/signals.h>
 #include <os/uplink.h>
 
 #include "defaults.h"
@@ -338,23 +338,6 @@ static int turn(struct daemon *daemon)
 
 /* ---- start and end ---- */
 
-static int open_signals(int *ret_fd)
-{
-	sigset_t set;
-	int fd;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-		return neg_errno();
-	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (fd < 0)
-		return neg_errno();
-	*ret_fd = fd;
-	return 0;
-}
-
 static void read_defaults(struct daemon *daemon, const char *given)
 {
 	int unknown = defaults_read(given ?: DEFAULT_BRIDGES, &daemon->defaults), more = 0;
@@ -377,7 +360,7 @@ static time_t time_of_build(void)
 
 static int open_all(struct daemon *daemon, const struct options *options)
 {
-	int r = open_signals(&daemon->signals);
+	int r = signals_open(0, &daemon->signals);
 
 	if (r == 0)
 		r = uplink_open(&daemon->changes, &daemon->questions);

@@ -9,10 +9,10 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 
 #include <os/notify.h>
 #include <os/sandbox.h>
+#include <os/signals.h>
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1 };
 
@@ -42,24 +42,6 @@ static void show_grants(const struct grants *grants)
 	printf("%zu clients, nothing wrong\n", grants->count);
 }
 
-static int open_signals(int *ret_fd)
-{
-	sigset_t set;
-	int fd;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGCHLD);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-		return neg_errno();
-	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (fd < 0)
-		return neg_errno();
-	*ret_fd = fd;
-	return 0;
-}
-
 /* From here on: no right, no other file than Tor's cookie, no connection but to Tor. */
 static int lock_in(const struct door *door)
 {
@@ -86,7 +68,7 @@ static void say_ready(void)
 
 static int serve(struct door *door)
 {
-	int r = open_signals(&door->signals);
+	int r = signals_open(SIGCHLD, &door->signals);
 
 	if (r == 0)
 		r = door_open(door);

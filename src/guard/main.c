@@ -5,13 +5,12 @@
 
 #include <getopt.h>
 #include <linux/capability.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/signalfd.h>
 
 #include <os/notify.h>
 #include <os/route_events.h>
 #include <os/sandbox.h>
+#include <os/signals.h>
 
 enum { EXIT_ENDED = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 enum { OPTION_PASSWD = 256, OPTION_STATUS, OPTION_NO_OWN };
@@ -86,23 +85,6 @@ static int parse_options(int argc, char **argv, struct resident_options *options
 	return -1 - EXIT_USAGE;
 }
 
-static int open_signals(int *ret_fd)
-{
-	sigset_t ends;
-	int fd;
-
-	sigemptyset(&ends);
-	sigaddset(&ends, SIGTERM);
-	sigaddset(&ends, SIGINT);
-	if (sigprocmask(SIG_BLOCK, &ends, NULL) < 0)
-		return neg_errno();
-	fd = signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (fd < 0)
-		return neg_errno();
-	*ret_fd = fd;
-	return 0;
-}
-
 /* Listening comes first: what changes while we look must be told of. */
 static int open_all(struct resident *resident)
 {
@@ -110,7 +92,7 @@ static int open_all(struct resident *resident)
 
 	r = r < 0 ? r : route_events_open(&resident->route);
 	r = r < 0 ? r : nf_open(&resident->nf);
-	r = r < 0 ? r : open_signals(&resident->signals);
+	r = r < 0 ? r : signals_open(0, &resident->signals);
 	if (r < 0)
 		return r;
 	/* Who does not own is not told by a refusal what this kernel can. */

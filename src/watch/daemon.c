@@ -19,6 +19,7 @@
 #include <base/num.h>
 #include <os/notify.h>
 #include <os/sandbox.h>
+#include <os/signals.h>
 
 #include "bus.h"
 #include "fallback.h"
@@ -273,24 +274,6 @@ static int turn(struct daemon *daemon)
 
 /* ---- start ---- */
 
-static int open_signals(int *ret_fd)
-{
-	sigset_t set;
-	int fd;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-		return neg_errno();
-	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (fd < 0)
-		return neg_errno();
-	*ret_fd = fd;
-	return 0;
-}
-
 /* Without it the user of each refusal is known by the filter's own rules; without that, too, the
  * daemon still answers, and says that it cannot tell. */
 static void open_probe(struct watch *watch, bool by_user)
@@ -340,7 +323,7 @@ static int open_all(struct daemon *daemon)
 		watch->own_netns = (uint32_t)netns.st_ino;
 	r = table_new(watch->rows_max, &watch->table);
 	if (r == 0)
-		r = open_signals(&daemon->signals);
+		r = signals_open(SIGHUP, &daemon->signals);
 	if (r < 0) {
 		complain(r, "cannot start");
 		return r;
