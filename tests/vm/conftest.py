@@ -35,13 +35,19 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "long: left out by ./test, run by ./test vm and ./test full")
 
 
-# Each of these starts a machine of its own, and has a sister that every run of ./test keeps.
+# Each of these takes a machine for minutes, and has a sister that every run of ./test keeps.
 _LONG = re.compile(
     r"test_starts_from_other_disks|test_slow_medium|test_output_entry|\[usb\]$|test_poisoned_dhcp|"
     r"test_starts\[bios-dvd\]|test_without_the_filters_unit_.*\[(killed|failing|masked)\]|"
     r"test_to_the_very_end\[(reboot|halt)\]|test_unknown_image_is_not_used\[no-superblock\]|"
     r"test_damaged_image_never_reaches_a_shell\[(inodes|.*leaf-of-tree|last-block|blank-.*|no-initrd)\]|"
     r"test_automatic_with_a_clock_a_year_off\[behind|"
+    r"test_two_cards|test_plugged_late|test_a_flapping_cable|"
+    r"test_without_the_filters_unit_.*\[bad policy\]|"
+    r"test_second_medium_with_an_older_lethe|test_check_this_medium|test_late_medium|"
+    r"test_person_at_the_console_turns_it_off\[restart|"
+    r"test_damaged_image_never_reaches_a_shell\[(first-block|truncated)\]|"
+    r"test_check_names_the_damaged_block\[tree\]|"
     r"test_no_destination_is_written_in_an_hour|test_laboratory_layer_needs_its_word\[(nothing|other-words)\]")
 
 

@@ -40,8 +40,8 @@ T = TypeVar("T")
 
 HOST_NAMESPACE, CLEARNET_NAMESPACE = "host", "clearnet"
 SECOND_ADDRESS = "192.168.1.98"  # given to the machine as one more of its own; no link has it
-READY_SECONDS = 240.0
-TOR_SECONDS = 240.0
+READY_SECONDS = 600.0
+TOR_SECONDS = 600.0
 # The machine ends a call that takes too long; this is how much later the tests give up on it.
 GRACE_SECONDS = 60.0
 LINE_BYTES = 16 << 20
