@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Bytes, times and limits. What is said is for session_judge.c, _reply.c and _event.c. */
+/* Bytes, times and limits. What is said is for session_judge.c, _reply.c and _event.c,
+ * the end for _end.c. */
 #include "session_state.h"
 
 #include <assert.h>
@@ -63,25 +64,6 @@ void session_answer(struct session *session, unsigned code, const char *format, 
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	buf_printf(&session->to_client.buf, "%03u %s\r\n", code, text);
-}
-
-/* The keys of onion services that this client gave Tor go with it, as its own services do. */
-static void take_keys_back(struct session *session)
-{
-	for (size_t i = 0; i < session->keys.count; i++)
-		buf_printf(&session->to_tor.buf, "ONION_CLIENT_AUTH_REMOVE %s\r\n",
-			   session->keys.list[i]);
-	session->keys.count = 0;
-}
-
-void session_end(struct session *session, unsigned code, const char *reason)
-{
-	if (session->ended)
-		return;
-	if (code)
-		session_answer(session, code, "%s", reason);
-	take_keys_back(session);
-	session->ended = true;
 }
 
 void session_ask(struct session *session, enum question question, const char *line)
@@ -173,6 +155,11 @@ void session_client_ended(struct session *session)
 
 static void take_reply(struct session *session, const struct torctl_reply *reply)
 {
+	if (session->ended) {
+		if (!reply->event)
+			session_late_reply(session, reply);
+		return;
+	}
 	if (reply->event) {
 		session_event(session, reply);
 		return;
@@ -188,15 +175,17 @@ void session_tor(struct session *session, const char *bytes, size_t length, uint
 {
 	size_t taken = 0;
 
-	while (taken < length && !session->ended) {
+	while (taken < length && !session->deaf) {
 		const struct torctl_reply *reply = NULL;
 		size_t used = 0;
 		int r = torctl_parser_feed(session->parser, bytes + taken, length - taken, &used,
 					   &reply);
 
-		if (r < 0)
+		if (r < 0) {
 			session_end(session, 451, r == -E2BIG ? "What Tor answers is too long"
 							      : "Tor's answer cannot be read");
+			session_forsake(session);
+		}
 		taken += used;
 		if (r == 0 && reply)
 			take_reply(session, reply);
@@ -210,6 +199,7 @@ void session_tor(struct session *session, const char *bytes, size_t length, uint
 void session_tor_ended(struct session *session)
 {
 	session_end(session, 451, "Tor has ended the connection");
+	session_forsake(session);
 }
 
 /* ---- times ---- */

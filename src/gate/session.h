@@ -34,8 +34,13 @@ MUST_CHECK int session_new(const struct rights *rights, uint64_t now, struct ses
 struct session *session_free(struct session *session);
 DEFINE_CLEANUP(struct session *, session_free)
 
-/* It is at its end: write what waits for the client and for Tor, then close both. */
+/* It is at its end: write what waits for the client and for Tor, give it what Tor still says while it owes
+ * something, and close both. */
 bool session_ended(const struct session *session);
+/* It is at its end, and must hear Tor's next answer to know what it has to take back. */
+bool session_owes(const struct session *session);
+/* That answer is not waited for any longer, or cannot come: what may be there is taken back unseen. */
+void session_forsake(struct session *session);
 
 /* Would it look at bytes of the client now? If not, they are not to be read. */
 bool session_listens(const struct session *session);
