@@ -11,20 +11,79 @@
 #define SECRET_MAX  255
 #define FINGERPRINT 40
 
-/* Append the @count elements of @from, each of @size bytes. */
-static int join(void *to, size_t *to_count, size_t max, const void *from, size_t count, size_t size)
+#define TEXT_OF(number) #number
+#define LIMIT(number, what) TEXT_OF(number) " " what
+
+/* A list in struct rights: @count elements of @size bytes, without holes. */
+struct list {
+	void *first;
+	size_t *count;
+	size_t max, size;
+	const char *limit; /* in words */
+};
+
+#define LIST(rights, member, counter, words)                                                       \
+	{ (rights)->member, &(rights)->counter, ARRAY_SIZE((rights)->member),                      \
+	  sizeof((rights)->member[0]), words }
+
+static bool has(const struct list *list, const void *element)
 {
-	if (count > max - *to_count)
-		return -E2BIG;
-	memcpy((char *)to + *to_count * size, from, count * size);
-	*to_count += count;
+	for (size_t i = 0; i < *list->count; i++)
+		if (memcmp((const char *)list->first + i * list->size, element, list->size) == 0)
+			return true;
+	return false;
+}
+
+static int join(const struct list *list, const void *more, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const char *element = (const char *)more + i * list->size;
+
+		if (has(list, element))
+			continue;
+		if (*list->count == list->max)
+			return -E2BIG;
+		memcpy((char *)list->first + *list->count * list->size, element, list->size);
+		(*list->count)++;
+	}
 	return 0;
 }
 
-int rights_join(struct rights *rights, const struct rights *more)
+static int join_lists(struct rights *rights, const struct rights *more, const char **ret_limit)
 {
-	int r;
+	const struct list lists[] = {
+		LIST(rights, seen_ports, seen_count,
+		     LIMIT(RIGHTS_PORTS_MAX, "ports whose streams are seen")),
+		LIST(rights, targets, target_count,
+		     LIMIT(RIGHTS_TARGETS_MAX, "ports or ranges of ports for onion services")),
+		LIST(rights, folders, folder_count,
+		     LIMIT(RIGHTS_TARGETS_MAX, "folders for onion services")),
+		LIST(rights, transports, transport_count,
+		     LIMIT(RIGHTS_TRANSPORTS_MAX, "transports")),
+	};
+	const struct {
+		const void *first;
+		size_t count;
+	} added[] = {
+		{ more->seen_ports, more->seen_count },
+		{ more->targets, more->target_count },
+		{ more->folders, more->folder_count },
+		{ more->transports, more->transport_count },
+	};
 
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+		int r = join(&lists[i], added[i].first, added[i].count);
+
+		if (r < 0) {
+			*ret_limit = lists[i].limit;
+			return r;
+		}
+	}
+	return 0;
+}
+
+int rights_join(struct rights *rights, const struct rights *more, const char **ret_limit)
+{
 	rights->infos |= more->infos;
 	rights->reads |= more->reads;
 	rights->sets |= more->sets;
@@ -34,18 +93,7 @@ int rights_join(struct rights *rights, const struct rights *more)
 	rights->sees_all |= more->sees_all;
 	rights->onion_clients |= more->onion_clients;
 	rights->drops_guards |= more->drops_guards;
-	r = join(rights->seen_ports, &rights->seen_count, RIGHTS_PORTS_MAX, more->seen_ports,
-		 more->seen_count, sizeof(more->seen_ports[0]));
-	if (r == 0)
-		r = join(rights->targets, &rights->target_count, RIGHTS_TARGETS_MAX, more->targets,
-			 more->target_count, sizeof(more->targets[0]));
-	if (r == 0)
-		r = join(rights->folders, &rights->folder_count, RIGHTS_TARGETS_MAX, more->folders,
-			 more->folder_count, sizeof(more->folders[0]));
-	if (r == 0)
-		r = join(rights->transports, &rights->transport_count, RIGHTS_TRANSPORTS_MAX,
-			 more->transports, more->transport_count, sizeof(more->transports[0]));
-	return r;
+	return join_lists(rights, more, ret_limit);
 }
 
 /* ---- values of options ---- */

@@ -51,9 +51,10 @@ static inline bool rights_has(uint64_t set, int index)
 	return index >= 0 && (set & UINT64_C(1) << index);
 }
 
-/* Add what @more may to @rights. Returns 0, or -E2BIG: there are more ports, targets or transports than
- * a user can have; @rights is then not to be used. */
-MUST_CHECK int rights_join(struct rights *rights, const struct rights *more);
+/* Add what @more may to @rights; what is there already takes no second place. Returns 0, or -E2BIG: there
+ * are more ports, targets, folders or transports than a user can have; *ret_limit is how many that
+ * would be, for people, and @rights is not to be used. */
+MUST_CHECK int rights_join(struct rights *rights, const struct rights *more, const char **ret_limit);
 
 /* May this option be set to this value (NULL: to its default)? NULL if so; else why not, a sentence. */
 const char *rights_refuse_value(const struct rights *rights, int option, const char *value);

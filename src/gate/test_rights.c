@@ -135,10 +135,36 @@ static void test_sums(void **state)
 static void test_too_much(void **state)
 {
 	struct rights rights = { 0 }, more = { .seen_count = RIGHTS_PORTS_MAX };
+	const char *limit = NULL;
 
-	assert_int_equal(rights_join(&rights, &more), 0);
+	for (size_t i = 0; i < RIGHTS_PORTS_MAX; i++)
+		more.seen_ports[i] = (uint16_t)(9000 + i);
+	assert_int_equal(rights_join(&rights, &more, &limit), 0);
 	more.seen_count = 1;
-	assert_int_equal(rights_join(&rights, &more), -E2BIG);
+	more.seen_ports[0] = 8999;
+	assert_int_equal(rights_join(&rights, &more, &limit), -E2BIG);
+	assert_string_equal(limit, "8 ports whose streams are seen");
+}
+
+/* What two clients have alike is there once, however many there are. */
+static void test_the_same_again(void **state)
+{
+	const struct rights one = rights_by("see 9050, 9150, 9050\nonions to 1, 17600-17650, "
+					    "unix:/run/share\ntransport obfs4 9055\n"
+					    "transport snowflake 9057");
+	struct rights rights = { 0 };
+	const char *limit = NULL;
+
+	for (size_t i = 0; i < 20; i++)
+		assert_int_equal(rights_join(&rights, &one, &limit), 0);
+	assert_int_equal(rights.seen_count, 2);
+	assert_int_equal(rights.target_count, 2);
+	assert_int_equal(rights.folder_count, 1);
+	assert_int_equal(rights.transport_count, 2);
+	assert_null(set(&(struct rights){ .sets = UINT64_C(1) << option_find("ClientTransportPlugin"),
+					  .transports = { rights.transports[1] },
+					  .transport_count = 1 },
+			"ClientTransportPlugin", "snowflake socks5 127.0.0.1:9057"));
 }
 
 int main(void)
@@ -148,6 +174,7 @@ int main(void)
 		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_sums),
 		cmocka_unit_test(test_too_much),
+		cmocka_unit_test(test_the_same_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

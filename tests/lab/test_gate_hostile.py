@@ -353,6 +353,25 @@ def test_grants_are_checked(tmp_path: Path) -> None:
     assert check(tmp_path).returncode == 1
 
 
+def test_a_grant_more_takes_nothing_away(tor: PrivateTor) -> None:
+    """What several clients have alike is counted once."""
+    same = "see 9050, 9150, 9040\nonions to 1, 17600-17650\n"
+    more = "".join(f"client more{number}\nusers everyone\n{same}" for number in range(9))
+    with Gate(tor.folder, f"getinfo version\n{same}{more}") as running:
+        works(running)
+
+
+def test_more_than_a_user_can_have_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.conf").write_text("lethe-gate 1\nclient a\nusers amnesia\nsee 1, 2, 3, 4, 5\n")
+    assert check(tmp_path).returncode == 0
+    (tmp_path / "b.conf").write_text("lethe-gate 1\nclient b\nusers amnesia\nsee 6, 7, 8, 9\n")
+    bad = check(tmp_path)
+    assert bad.returncode == 1 and bad.stdout == ""
+    assert bad.stderr == (f"{tmp_path}/b.conf:2:8: with the client 'b' the user amnesia has more than 8 "
+                          "ports whose streams are seen\n"
+                          "  hint: a user has the sum of what its clients have\n")  # fmt: skip
+
+
 def test_without_grants_or_sockets_it_does_not_start(tor: PrivateTor, tmp_path: Path) -> None:
     for argv in ([f"--grants={tmp_path}"], [f"--grants={gate.SHIPPED}"]):
         result = subprocess.run(
