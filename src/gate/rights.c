@@ -6,10 +6,9 @@
 #include <string.h>
 
 #include <base/num.h>
+#include <torctl/bridge.h>
 
-#define BRIDGE_MAX  1024 /* bytes of a bridge line */
-#define SECRET_MAX  255
-#define FINGERPRINT 40
+#define SECRET_MAX 255
 
 #define TEXT_OF(number) #number
 #define LIMIT(number, what) TEXT_OF(number) " " what
@@ -121,22 +120,6 @@ static bool is_endpoint(const char *text, size_t length, bool local, uint16_t *r
 	return !local || strcmp(copy, "127.0.0.1") == 0;
 }
 
-static bool made_of(const char *text, size_t length, const char *more)
-{
-	for (size_t i = 0; i < length; i++)
-		if (!isalnum((unsigned char)text[i]) && !strchr(more, text[i]))
-			return false;
-	return length > 0;
-}
-
-static bool is_fingerprint(const char *text, size_t length)
-{
-	for (size_t i = 0; i < length; i++)
-		if (!isxdigit((unsigned char)text[i]))
-			return false;
-	return length == FINGERPRINT;
-}
-
 /* The next word of text in which words stand apart by one blank; NULL at the end. */
 static const char *next_word(const char **at, size_t *ret_length)
 {
@@ -149,37 +132,15 @@ static const char *next_word(const char **at, size_t *ret_length)
 	return word;
 }
 
-/* [TRANSPORT] IPV4:PORT [FINGERPRINT] [KEY=VALUE]... */
-static bool is_bridge(const char *value)
+/* Tor gets what was understood, and not the line. */
+static bool take_bridge(const char *value, struct buf *ret_written)
 {
-	const char *at = value, *word;
-	size_t length = 0;
-	uint16_t port;
+	struct torctl_bridge bridge;
 
-	if (strlen(value) > BRIDGE_MAX)
+	if (torctl_bridge_parse(value, strlen(value), &bridge, NULL) < 0)
 		return false;
-	word = next_word(&at, &length);
-	if (word && isalpha((unsigned char)word[0])) {
-		if (!made_of(word, length, "_"))
-			return false;
-		word = next_word(&at, &length);
-	}
-	if (!word || !is_endpoint(word, length, false, &port))
-		return false;
-	word = next_word(&at, &length);
-	if (word && is_fingerprint(word, length))
-		word = next_word(&at, &length);
-	for (; word; word = next_word(&at, &length)) {
-		const char *equals = memchr(word, '=', length);
-
-		if (!equals || !made_of(word, (size_t)(equals - word), "_-"))
-			return false;
-		/* Whatever stands in no way of Tor's own reading of the line. */
-		for (size_t i = 0; i < length; i++)
-			if (strchr("\"\\#;", word[i]))
-				return false;
-	}
-	return value[strlen(value) - 1] != ' ';
+	torctl_bridge_write(&bridge, ret_written);
+	return true;
 }
 
 static bool is_transport(const struct rights *rights, const char *value)
@@ -203,19 +164,16 @@ static bool is_transport(const struct rights *rights, const char *value)
 	return false;
 }
 
-const char *rights_refuse_value(const struct rights *rights, int option, const char *value)
+static const char *refuse_value(const struct rights *rights, enum option_kind kind,
+				const char *value, struct buf *ret_written)
 {
 	uint16_t port;
 
-	if (!rights_has(rights->sets, option))
-		return "this option may not be set here";
-	if (!value)
-		return NULL;
-	switch (option_words[option].kind) {
+	switch (kind) {
 	case OPTION_SWITCH:
 		return !strcmp(value, "0") || !strcmp(value, "1") ? NULL : "the value is not 0 or 1";
 	case OPTION_BRIDGE:
-		return is_bridge(value) ? NULL : "the value is no bridge's line";
+		return take_bridge(value, ret_written) ? NULL : "the value is no bridge's line";
 	case OPTION_TRANSPORT:
 		return is_transport(rights, value) ? NULL : "this transport is not granted";
 	case OPTION_PROXY:
@@ -229,6 +187,21 @@ const char *rights_refuse_value(const struct rights *rights, int option, const c
 		break;
 	}
 	return "this option may not be set here";
+}
+
+const char *rights_refuse_value(const struct rights *rights, int option, const char *value,
+				struct buf *ret_written)
+{
+	const char *reason;
+
+	if (!rights_has(rights->sets, option))
+		return "this option may not be set here";
+	if (!value)
+		return NULL;
+	reason = refuse_value(rights, option_words[option].kind, value, ret_written);
+	if (!reason && ret_written->len == 0)
+		buf_puts(ret_written, value);
+	return reason;
 }
 
 /* ---- onion services ---- */

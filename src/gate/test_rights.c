@@ -3,7 +3,9 @@
 
 static const char *set(const struct rights *rights, const char *option, const char *value)
 {
-	return rights_refuse_value(rights, option_find(option), value);
+	AUTO_BUF struct buf written = { .cap = SESSION_LINE_MAX };
+
+	return rights_refuse_value(rights, option_find(option), value, &written);
 }
 
 static void test_values(void **state)
@@ -41,6 +43,15 @@ static void test_values(void **state)
 		{ "Bridge", "obfs4 192.0.2.1:443 cert=a\"b", false },
 		{ "Bridge", "obfs4 192.0.2.1:443 cert=a#b", false },
 		{ "Bridge", "../x 192.0.2.1:443", false },
+		/* What every reader of bridge lines here says no to. */
+		{ "Bridge", "obfs4 192.0.2.1:443", false },
+		{ "Bridge", "obfs4 192.0.2.1:443 cert=a'b", false },
+		{ "Bridge", "meek_lite 192.0.2.1:443", false },
+		{ "Bridge", "webtunnel 192.0.2.1:443 url=https://a.example/", false },
+		{ "Bridge", "other 192.0.2.1:443 cert=a", false },
+		{ "Bridge", "192.0.2.1:443 cert=a", false },
+		{ "Bridge", "0.0.0.0:443", false },
+		{ "Bridge", "# 192.0.2.1:443", false },
 		{ "ClientTransportPlugin", "obfs4 socks5 127.0.0.1:9055", true },
 		{ "ClientTransportPlugin", "meek_lite socks5 127.0.0.1:9056", true },
 		{ "ClientTransportPlugin", "obfs4 socks5 127.0.0.1:9056", false },
@@ -64,7 +75,28 @@ static void test_values(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		if ((set(&rights, rows[i].option, rows[i].value) == NULL) != rows[i].right)
 			fail_msg("%s=%s", rows[i].option, rows[i].value);
-	assert_non_null(rights_refuse_value(&rights, -1, "1"));
+	assert_non_null(set(&rights, "no option", "1"));
+}
+
+/* Tor gets one spelling of a bridge's line, whatever came. */
+static void test_bridges_are_written_anew(void **state)
+{
+	static const char line[] = "obfs4 192.0.2.1:443 0123456789ABCDEF0123456789ABCDEF01234567 "
+				   "cert=a iat-mode=0";
+	static const char *const spellings[] = {
+		line,
+		"OBFS4  192.0.2.1:443   $0123456789abcdef0123456789ABCDEF01234567 cert=a iat-mode=0 ",
+		"Bridge obfs4 192.0.2.1:443 0123456789abcdef0123456789abcdef01234567 cert=a  iat-mode=0",
+	};
+	const struct rights rights = rights_by("setconf Bridge");
+
+	for (size_t i = 0; i < ARRAY_SIZE(spellings); i++) {
+		AUTO_BUF struct buf written = { .cap = SESSION_LINE_MAX };
+
+		assert_null(rights_refuse_value(&rights, option_find("Bridge"), spellings[i],
+						&written));
+		assert_string_equal(buf_text(&written), line);
+	}
 }
 
 static void test_keys(void **state)
@@ -171,6 +203,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_bridges_are_written_anew),
 		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_sums),
 		cmocka_unit_test(test_too_much),
