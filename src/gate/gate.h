@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "grants.h"
+#include "turn.h"
 
 #define GATE_LISTENERS_MAX 4
 #define GATE_SHIPPED	   "/usr/share/lethe/gate.d"
@@ -32,6 +33,7 @@ struct door {
 	size_t listener_count;
 	int folder;  /* of Tor's control socket */
 	int diag;    /* for asking the kernel whose a connection is */
+	struct turn *turn; /* of all guests */
 	int signals; /* a descriptor for SIGTERM, SIGINT and SIGCHLD, which are blocked */
 };
 
@@ -45,7 +47,7 @@ MUST_CHECK int door_serve(struct door *door);
  * it opened; the process ends with it. @signals: a descriptor that becomes readable when it must end.
  */
 void guest_serve(const struct options *options, int folder, int client, int signals,
-		 const struct rights *rights);
+		 const struct rights *rights, struct turn *turn);
 
 static inline void gate_complain(int error, const char *what)
 {

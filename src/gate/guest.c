@@ -152,7 +152,7 @@ static void react(struct guest *guest, const struct pollfd wait[static 3])
 		session_progress(session, guest_now());
 }
 
-static void turn(struct guest *guest)
+static void one_round(struct guest *guest)
 {
 	struct session *session = guest->session;
 	struct pollfd wait[3];
@@ -176,8 +176,9 @@ static void turn(struct guest *guest)
 }
 
 void guest_serve(const struct options *options, int folder, int client, int signals,
-		 const struct rights *rights)
+		 const struct rights *rights, struct turn *turn)
 {
+	const struct session_guest whose = { .rights = rights, .turn = turn, .self = getpid() };
 	struct guest guest = { .client = client, .tor = -EBADF, .signals = signals };
 	CLEANUP(session_freep) struct session *session = NULL;
 	AUTO_CLOSE int tor = -EBADF;
@@ -190,13 +191,13 @@ void guest_serve(const struct options *options, int folder, int client, int sign
 	if (sandbox_opened_only() < 0)
 		return;
 	if (r == 0)
-		r = session_new(rights, guest_now(), &session);
+		r = session_new(&whose, guest_now(), &session);
 	if (r < 0) {
 		farewell(NULL, explain(r), client, tor);
 		return;
 	}
 	guest.session = session;
 	while (!session_ended(session))
-		turn(&guest);
+		one_round(&guest);
 	farewell(session, NULL, client, tor);
 }

@@ -21,13 +21,15 @@ static const struct torctl_limits tor_limits = {
 	.bytes = SESSION_REPLY_MAX,
 };
 
-int session_new(const struct rights *rights, uint64_t now, struct session **ret_session)
+int session_new(const struct session_guest *guest, uint64_t now, struct session **ret_session)
 {
 	CLEANUP(session_freep) struct session *session = calloc(1, sizeof(*session));
 
 	if (!session)
 		return -ENOMEM;
-	session->rights = rights;
+	session->rights = guest->rights;
+	session->turn = guest->turn;
+	session->self = guest->self;
 	session->to_client.buf.cap = SESSION_WAITING_MAX;
 	/* One command, and at the end one for each key that was added. */
 	session->to_tor.buf.cap = 2 * SESSION_COMMAND_MAX;

@@ -15,6 +15,7 @@
 
 #include "outlet.h"
 #include "rights.h"
+#include "turn.h"
 
 /* Times are milliseconds of a clock that does not go back. */
 #define SESSION_LINE_MAX     (8u << 10)	  /* bytes of a client's line */
@@ -29,8 +30,16 @@
 
 struct session;
 
-/* @rights must outlive the session. Returns 0 and the session, to session_free(), or -ENOMEM. */
-MUST_CHECK int session_new(const struct rights *rights, uint64_t now, struct session **ret_session);
+/* Who the session is of, and what it shares with others. All must outlive it. */
+struct session_guest {
+	const struct rights *rights;
+	struct turn *turn;
+	int32_t self; /* in turn's terms */
+};
+
+/* Returns 0 and the session, to session_free(), or -ENOMEM. */
+MUST_CHECK int session_new(const struct session_guest *guest, uint64_t now,
+			   struct session **ret_session);
 struct session *session_free(struct session *session);
 DEFINE_CLEANUP(struct session *, session_free)
 

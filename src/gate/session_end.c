@@ -22,6 +22,12 @@ static void take_keys_back(struct session *session)
 	session->keys.count = 0;
 }
 
+static void leave(struct session *session)
+{
+	take_keys_back(session);
+	turn_give_back(session->turn, session->self);
+}
+
 void session_end(struct session *session, unsigned code, const char *reason)
 {
 	if (session->ended)
@@ -30,7 +36,7 @@ void session_end(struct session *session, unsigned code, const char *reason)
 		session_answer(session, code, "%s", reason);
 	session->ended = true;
 	if (!is_in_doubt(session))
-		take_keys_back(session);
+		leave(session);
 }
 
 bool session_owes(const struct session *session)
@@ -48,7 +54,7 @@ void session_late_reply(struct session *session, const struct torctl_reply *repl
 		return;
 	if (reply->lines[0].code / 100 == 2)
 		seen_add_onion(&session->keys, session->command.service);
-	take_keys_back(session);
+	leave(session);
 }
 
 void session_forsake(struct session *session)
@@ -60,5 +66,5 @@ void session_forsake(struct session *session)
 	/* To take back what is not there does no harm. */
 	session->question = ASKED_NOTHING;
 	seen_add_onion(&session->keys, session->command.service);
-	take_keys_back(session);
+	leave(session);
 }

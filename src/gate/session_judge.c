@@ -213,6 +213,8 @@ static void judge_onion_clients(struct session *session, struct torctl_command *
 		keep_and_forward(session, command);
 	} else if (seen_is_full(&session->keys)) {
 		session_answer(session, 551, "There are too many keys");
+	} else if (!turn_take(session->turn, session->self)) {
+		session_answer(session, 551, "Somebody else is giving a key at this moment; try again");
 	} else {
 		char line[64 + TORCTL_ONION_ID];
 

@@ -16,10 +16,13 @@ enum question {
 	ASKED_WATCH,	/* events that the session itself needs, at AUTHENTICATE */
 	ASKED_COMMAND,	/* the client's command, as it is in `command` */
 	ASKED_WHOSE,	/* does the onion service have a client's key already? */
+	ASKED_UNDO,	/* to remove the client's key, which has replaced another's */
 };
 
 struct session {
 	const struct rights *rights;
+	struct turn *turn;
+	int32_t self;
 	struct torctl_reader *reader;
 	struct torctl_parser *parser;
 	struct outlet to_client, to_tor;

@@ -107,8 +107,8 @@ def _services(control: gate.torcontrol.Control) -> str:
 
 
 class SlowTor:
-    """It listens as root, who owns the cookie. ONION_CLIENT_AUTH_ADD it answers when it is told to, and
-    GETINFO with more than the connection to a client holds."""
+    """It listens as root, who owns the cookie. Questions for keys and ONION_CLIENT_AUTH_ADD it answers when
+    it is told to, and GETINFO with more than the connection to a client holds."""
 
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="lethe-slow-tor-")
@@ -123,44 +123,55 @@ class SlowTor:
             os.chown(path, 0, group)
             path.chmod(mode)
         self.heard: list[str] = []
-        self.asked, self.left, self._may_answer = (threading.Event() for _ in range(3))
+        self.viewed, self.asked, self.left, self.may_show, self._may_answer = (
+            threading.Event() for _ in range(5))  # fmt: skip
+        self.may_show.set()
         self._answer = b""
-        self._thread = threading.Thread(target=self._serve)
-        self._thread.start()
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
 
     def answer(self, text: bytes) -> None:
         self._answer = text
         self._may_answer.set()
 
-    def _serve(self) -> None:
-        while not self.left.is_set():
+    def _accept(self) -> None:
+        while True:
             try:
                 connection, _ = self._listener.accept()
             except OSError:  # nobody comes any more
                 return
-            with connection, contextlib.suppress(OSError), connection.makefile("rb") as lines:
-                for line in lines:
-                    self._take(connection, line.decode().rstrip("\r\n"))
-            if self.asked.is_set():
-                self.left.set()
+            self._threads.append(threading.Thread(target=self._serve, args=(connection,)))
+            self._threads[-1].start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError), connection.makefile("rb") as lines:
+            for line in lines:
+                self._take(connection, line.decode().rstrip("\r\n"))
+        if self.asked.is_set():
+            self.left.set()
 
     def _take(self, connection: socket.socket, line: str) -> None:
         self.heard.append(line)
+        text = b"250 OK\r\n"
         if line.startswith("ONION_CLIENT_AUTH_ADD"):
             self.asked.set()
             assert self._may_answer.wait(SECONDS)
-            connection.sendall(self._answer)
+            text = self._answer
+        elif line.startswith("ONION_CLIENT_AUTH_VIEW"):
+            self.viewed.set()
+            assert self.may_show.wait(SECONDS)
         elif line.startswith("PROTOCOLINFO"):
-            connection.sendall(b"250-PROTOCOLINFO 1\r\n250-AUTH METHODS=COOKIE\r\n250 OK\r\n")
+            text = b"250-PROTOCOLINFO 1\r\n250-AUTH METHODS=COOKIE\r\n250 OK\r\n"
         elif line.startswith("GETINFO"):
-            connection.sendall(b"250+version=\r\n" + b"much\r\n" * 40_000 + b".\r\n250 OK\r\n")
-        else:
-            connection.sendall(b"250 OK\r\n")
+            text = b"250+version=\r\n" + b"much\r\n" * 40_000 + b".\r\n250 OK\r\n"
+        connection.sendall(text)
 
     def close(self) -> None:
+        self.may_show.set()
         self._may_answer.set()
         self._listener.shutdown(socket.SHUT_RDWR)
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
         self._listener.close()
         self._folder.cleanup()
 
@@ -202,3 +213,47 @@ def test_keys_go_with_who_does_not_read(slow: SlowTor) -> None:
         talk.socket.close()
         assert slow.left.wait(SECONDS)
     assert slow.heard[-1] == REMOVE
+
+
+# Two at once --------------------------------------------------------------------------------------
+
+
+def test_two_do_not_give_a_key_at_once(slow: SlowTor) -> None:
+    """Each would be told that there is none, and the second one's would replace the first one's."""
+    slow.may_show.clear()
+    slow.answer(b"250 OK\r\n")
+    with (
+        Gate(slow.folder, GRANTS) as running,
+        running.connect(names.AMNESIA).login() as one,
+        running.connect(names.AMNESIA).login() as other,
+    ):
+        one.send(f"{ADD}\r\n".encode())
+        assert slow.viewed.wait(SECONDS)
+        assert other.ask(ADD).startswith("551 Somebody else is giving a key")
+        slow.may_show.set()
+        assert one.reply() == ["250 OK"]
+        # It is the other's turn.
+        assert other.ask(ADD) == "250 OK"
+
+
+def test_who_is_killed_holds_up_nobody(slow: SlowTor) -> None:
+    slow.may_show.clear()
+    slow.answer(b"250 OK\r\n")
+    with Gate(slow.folder, GRANTS) as running:
+        with running.connect(names.AMNESIA).login() as one:
+            (guest,) = running.guests()
+            one.send(f"{ADD}\r\n".encode())
+            assert slow.viewed.wait(SECONDS)
+            os.kill(guest, signal.SIGKILL)
+            wait_for(lambda: running.guests() == [], SECONDS, "the guest to be gone")
+        slow.may_show.set()
+        with running.connect(names.AMNESIA).login() as next_one:
+            assert next_one.ask(ADD) == "250 OK"
+
+
+def test_a_key_that_replaced_anothers_does_not_stay(slow: SlowTor) -> None:
+    """Of somebody who is past the gate: that one's is lost, and this client is told so."""
+    slow.answer(b"251 Client for onion existed and replaced\r\n")
+    with Gate(slow.folder, GRANTS) as running, running.connect(names.AMNESIA).login() as talk:
+        assert talk.ask(ADD).startswith("551 Another key for this onion service came")
+        assert slow.heard[-1] == REMOVE
