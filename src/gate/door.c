@@ -157,9 +157,10 @@ int door_open(struct door *door)
 		gate_complain(r, door->options->tor);
 		return r;
 	}
-	door->turn = mmap(NULL, sizeof(*door->turn), PROT_READ | PROT_WRITE,
-			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	return door->turn == MAP_FAILED ? neg_errno() : sockets_peer_open(&door->diag);
+	door->opened = now_ms();
+	door->shared = mmap(NULL, sizeof(*door->shared), PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	return door->shared == MAP_FAILED ? neg_errno() : sockets_peer_open(&door->diag);
 }
 
 /* ---- who it is ---- */
@@ -231,8 +232,7 @@ _Noreturn static void be_guest(const struct door *door, int connection, pid_t pa
 	close(door->diag);
 	if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent)
 		_exit(EXIT_FAILURE);
-	guest_serve(door->options, door->folder, connection, door->signals, rights,
-		    door->turn);
+	guest_serve(door, connection, rights);
 	_exit(EXIT_SUCCESS);
 }
 
@@ -295,7 +295,7 @@ static void see_out(const struct door *door, struct house *house)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {
-		turn_give_back(door->turn, pid);
+		turn_give_back(&door->shared->turn, pid);
 		for (size_t i = 0; i < GUESTS_MAX; i++) {
 			if (house->guests[i].pid != pid)
 				continue;

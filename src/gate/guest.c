@@ -6,6 +6,7 @@
  */
 #include "gate.h"
 
+#include "absence.h"
 #include "farewell.h"
 #include "session.h"
 
@@ -68,19 +69,16 @@ static int authenticate(int tor, int folder, const char *name)
 	return torctl_authenticate(torctl, cookie);
 }
 
-static const char *explain(int error)
+/* Nobody is let through: the client is told why, and that is all. */
+static void turn_away(const struct door *door, int client, int tor, int error)
 {
-	switch (-error) {
-	case ENOENT:
-	case ECONNREFUSED:
-		return "451 Tor is not running, or still starting\r\n";
-	case ETIMEDOUT:
-	case EAGAIN:
-	case ECONNRESET:
-		return "451 Tor did not answer\r\n";
-	default:
-		return "451 Tor cannot be used\r\n";
-	}
+	char words[SESSION_LINE_MAX];
+	enum torctl_absence absence =
+		absence_of(error, tor >= 0, atomic_load(&door->shared->met_tor),
+			   guest_now() - door->opened);
+
+	snprintf(words, sizeof(words), "451 %s\r\n", torctl_absence_words(absence));
+	farewell(NULL, words, client, tor);
 }
 
 /* ---- bytes ---- */
@@ -175,25 +173,28 @@ static void one_round(struct guest *guest)
 	react(guest, wait);
 }
 
-void guest_serve(const struct options *options, int folder, int client, int signals,
-		 const struct rights *rights, struct turn *turn)
+void guest_serve(const struct door *door, int client, const struct rights *rights)
 {
-	const struct session_guest whose = { .rights = rights, .turn = turn, .self = getpid() };
-	struct guest guest = { .client = client, .tor = -EBADF, .signals = signals };
+	const struct session_guest whose = { .rights = rights,
+					     .turn = &door->shared->turn,
+					     .self = getpid() };
+	struct guest guest = { .client = client, .tor = -EBADF, .signals = door->signals };
 	CLEANUP(session_freep) struct session *session = NULL;
 	AUTO_CLOSE int tor = -EBADF;
-	int r = connect_tor(options->tor, &tor);
+	int r = connect_tor(door->options->tor, &tor);
 
 	if (r == 0)
-		r = authenticate(tor, folder, options->cookie);
+		r = authenticate(tor, door->folder, door->options->cookie);
 	guest.tor = tor;
-	close(folder);
+	close(door->folder);
 	if (sandbox_opened_only() < 0)
 		return;
-	if (r == 0)
+	if (r == 0) {
+		atomic_store(&door->shared->met_tor, true);
 		r = session_new(&whose, guest_now(), &session);
+	}
 	if (r < 0) {
-		farewell(NULL, explain(r), client, tor);
+		turn_away(door, client, tor, r);
 		return;
 	}
 	guest.session = session;

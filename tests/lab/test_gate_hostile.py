@@ -9,6 +9,7 @@ import os
 import select
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -281,9 +282,28 @@ def test_tor_ends_and_comes_again() -> None:
             tor.stop()
             assert talk.last_words() == "451 Tor has ended the connection"
         with running.connect(names.AMNESIA) as talk:
-            assert talk.last_words().startswith("451 Tor is not running")
+            assert talk.last_words() == "451 Tor is not running"
         tor.start()
         works(running)
+
+
+def test_tor_that_is_starting() -> None:
+    """It is not there yet; then it listens, and has not written its cookie."""
+    starting = "451 Tor is not there yet: it is still starting"
+    group = names.user(names.DEBIAN_TOR).gid
+    with tempfile.TemporaryDirectory(prefix="lethe-tor-") as folder, socket.socket(
+            socket.AF_UNIX) as listener:  # fmt: skip
+        path = Path(folder)
+        path.chmod(0o755)
+        with Gate(path) as running:
+            with running.connect(names.AMNESIA) as talk:
+                assert talk.last_words() == starting
+            listener.bind(str(path / "control"))
+            listener.listen()
+            os.chown(path / "control", 0, group)
+            (path / "control").chmod(0o660)
+            with running.connect(names.AMNESIA) as talk:
+                assert talk.last_words() == starting
 
 
 def test_another_at_tors_place_is_shown_no_cookie(tmp_path: Path) -> None:
