@@ -130,7 +130,7 @@ static bool wants_client(const struct guest *guest)
 static void react(struct guest *guest, const struct pollfd wait[static 3])
 {
 	struct session *session = guest->session;
-	size_t before = outlet_length(session_for_client(session));
+	size_t before;
 
 	if (wait[2].revents) {
 		session_client_ended(session);
@@ -144,6 +144,8 @@ static void react(struct guest *guest, const struct pollfd wait[static 3])
 		session_client_ended(session);
 	if (!guest_write(guest->tor, session_for_tor(session)))
 		session_tor_ended(session);
+	/* What Tor has just said waits for the client too: also when it is taken at once, it was taken. */
+	before = outlet_length(session_for_client(session));
 	if (!guest_write(guest->client, session_for_client(session)))
 		session_client_ended(session);
 	if (outlet_length(session_for_client(session)) < before)

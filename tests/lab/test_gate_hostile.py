@@ -5,6 +5,7 @@ no line is smuggled in, nobody is kept waiting or out, and what the gate holds s
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import select
 import socket
@@ -257,6 +258,23 @@ def test_who_does_not_read_is_not_waited_for(shipped: Gate) -> None:
             assert sent < 100 * MEGABYTE
             assert shipped.kilobytes() < KILOBYTES
             works(shipped)
+
+
+def _poll_timeout(pid: int) -> int | None:
+    """For how long the process waits, in poll(2), of which the third argument says it; None if elsewhere."""
+    words = Path(f"/proc/{pid}/syscall").read_text(encoding="ascii").split()
+    if words[0] != "7":
+        return None
+    return ctypes.c_int(int(words[3], 16) & 0xFFFFFFFF).value
+
+
+def test_who_has_read_everything_may_wait_for_ever(shipped: Gate) -> None:
+    """Nothing that was answered is taken for something that still waits to be read."""
+    with shipped.connect(STRANGER).login() as talk:
+        for _ in range(3):
+            assert talk.ask("GETINFO version").startswith("250-version=")
+        (guest,) = shipped.guests()
+        wait_for(lambda: _poll_timeout(guest) == -1, SECONDS, "no end of its waiting")
 
 
 def test_half_a_line_keeps_nobody_waiting(shipped: Gate) -> None:
