@@ -70,9 +70,11 @@ MUST_CHECK int sandbox_relaying(int process);
 /*
  * From here on only what a doorkeeper needs that has opened its listening sockets: it takes connections,
  * asks the kernel over sockets that are open whose they are, and splits off processes in the same
- * namespaces, which may connect to UNIX sockets, read files in the open folder @folder, and then restrict
- * themselves further. No other file is opened (EACCES), nothing else is connected, started or traced; any
- * other call ends the process. No new privileges. Returns 0 or -errno.
+ * namespaces, which may connect to UNIX sockets, read files by way of the open folder @folder, and then
+ * restrict themselves further. By way of another folder or of none no file is opened (EACCES). Paths are
+ * not looked at: one from the root, or with "..", leads out of @folder to whatever the user may read, and
+ * that is left to who may read what; so is to which UNIX sockets it connects. Nothing else is connected,
+ * started or traced; any other call ends the process. No new privileges. Returns 0 or -errno.
  */
 MUST_CHECK int sandbox_doorkeeper(int folder);
 

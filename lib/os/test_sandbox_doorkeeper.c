@@ -105,11 +105,21 @@ static int open_another(void)
 		   : 1;
 }
 
+/* The limit that the header tells: a path is not looked at. */
+static int leave_the_folder(void)
+{
+	int root = openat(folder, "/etc/passwd", O_RDONLY | O_CLOEXEC);
+	int above = openat(folder, "../../etc/passwd", O_RDONLY | O_CLOEXEC);
+
+	return root >= 0 && above >= 0 ? 0 : 1;
+}
+
 static void test_what_is_left(void **state)
 {
 	assert_int_equal(in_sandbox(keep_the_door), 0);
 	assert_int_equal(in_sandbox(be_a_guest), 42 << 8);
 	assert_int_equal(in_sandbox(open_another), 0);
+	assert_int_equal(in_sandbox(leave_the_folder), 0);
 }
 
 /* ---- what ends it ---- */

@@ -136,6 +136,11 @@ MUST_CHECK int torctl_command_read(const struct torctl_sent *sent, struct torctl
 				   const char **ret_reason);
 void torctl_command_done(struct torctl_command *command);
 
+/* Give the item of this index, which has a value, another one. 0; or -E2BIG: it is longer than the first
+ * one, for which there is room. */
+MUST_CHECK int torctl_command_set_value(struct torctl_command *command, size_t item,
+					const char *value);
+
 /* The command for Tor, with its line's end. It must be modelled. Errors stay in the buffer. */
 void torctl_command_write(const struct torctl_command *command, struct buf *out);
 

@@ -5,6 +5,7 @@
 #include "command_verbs.h"
 #include "words.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>
@@ -387,6 +388,20 @@ int torctl_command_read(const struct torctl_sent *sent, struct torctl_command *r
 	}
 	*ret_command = command;
 	command = (struct torctl_command){0};
+	return 0;
+}
+
+int torctl_command_set_value(struct torctl_command *command, size_t item, const char *value)
+{
+	size_t length = strlen(value);
+	const char *first;
+
+	assert(item < command->item_count && command->items[item].value);
+	first = command->items[item].value;
+	if (length > strlen(first))
+		return -E2BIG;
+	/* It is in the store, which is this command's own. */
+	memmove(command->store + (first - command->store), value, length + 1);
 	return 0;
 }
 

@@ -314,6 +314,22 @@ static void test_too_many(void **state)
 	assert_int_equal(read_line(buf_text(&line), &command, &reason), -EINVAL);
 }
 
+/* A value makes room for another one, and not for more than it has. */
+static void test_another_value(void **state)
+{
+	static const char line[] = "SETCONF A=\"one two\" B=three C";
+	CLEANUP(torctl_command_done) struct torctl_command command = {0};
+	AUTO_BUF struct buf written = {.cap = 256};
+	const char *reason;
+
+	assert_int_equal(read_line(line, &command, &reason), 0);
+	assert_int_equal(torctl_command_set_value(&command, 0, "one  two"), -E2BIG);
+	assert_int_equal(torctl_command_set_value(&command, 0, "x\"y"), 0);
+	assert_int_equal(torctl_command_set_value(&command, 1, "seven"), 0);
+	torctl_command_write(&command, &written);
+	assert_string_equal(buf_text(&written), "SETCONF A=\"x\\\"y\" B=\"seven\" C\r\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -325,6 +341,7 @@ int main(void)
 	    cmocka_unit_test(test_data_is_for_none),
 	    cmocka_unit_test(test_verbs),
 	    cmocka_unit_test(test_too_many),
+	    cmocka_unit_test(test_another_value),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

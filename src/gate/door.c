@@ -10,6 +10,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -156,7 +157,10 @@ int door_open(struct door *door)
 		gate_complain(r, door->options->tor);
 		return r;
 	}
-	return sockets_peer_open(&door->diag);
+	door->opened = now_ms();
+	door->shared = mmap(NULL, sizeof(*door->shared), PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	return door->shared == MAP_FAILED ? neg_errno() : sockets_peer_open(&door->diag);
 }
 
 /* ---- who it is ---- */
@@ -228,7 +232,7 @@ _Noreturn static void be_guest(const struct door *door, int connection, pid_t pa
 	close(door->diag);
 	if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent)
 		_exit(EXIT_FAILURE);
-	guest_serve(door->options, door->folder, connection, door->signals, rights);
+	guest_serve(door, connection, rights);
 	_exit(EXIT_SUCCESS);
 }
 
@@ -286,11 +290,12 @@ static int take_connections(const struct door *door, struct house *house, int li
 
 /* ---- the loop ---- */
 
-static void see_out(struct house *house)
+static void see_out(const struct door *door, struct house *house)
 {
 	pid_t pid;
 
 	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {
+		turn_give_back(&door->shared->turn, pid);
 		for (size_t i = 0; i < GUESTS_MAX; i++) {
 			if (house->guests[i].pid != pid)
 				continue;
@@ -308,7 +313,7 @@ static bool take_signals(const struct door *door, struct house *house)
 
 	while (read(door->signals, &info, sizeof(info)) == sizeof(info))
 		ended |= info.ssi_signo != SIGCHLD;
-	see_out(house);
+	see_out(door, house);
 	return ended;
 }
 

@@ -180,7 +180,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 						     .bytes = 1u << 20 };
 	static struct grants grants;
 	struct meeting meeting = { .pending = { .cap = SIZE_MAX_INPUT }, .now = 1000 };
+	struct turn turn = { 0 };
 	struct rights rights;
+	struct session_guest guest = { .rights = &rights, .turn = &turn, .self = 1 };
 	struct diag diag = { 0 };
 
 	if (size > SIZE_MAX_INPUT)
@@ -188,7 +190,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (grants.count == 0)
 		REQUIRE(grants_read(&grants, "fuzz", text, strlen(text), "/dev/null", &diag) == 0);
 	REQUIRE(grants_of(&grants, 1, &rights) == 0);
-	REQUIRE(session_new(&rights, meeting.now, &meeting.session) == 0);
+	REQUIRE(session_new(&guest, meeting.now, &meeting.session) == 0);
 	REQUIRE(torctl_parser_new(&limits, &meeting.parser) == 0);
 	meet(&meeting, data, size);
 	session_free(meeting.session);

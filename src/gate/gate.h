@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "grants.h"
+#include "turn.h"
 
 #define GATE_LISTENERS_MAX 4
 #define GATE_SHIPPED	   "/usr/share/lethe/gate.d"
@@ -25,6 +26,12 @@ struct options {
 /* Returns -1 to go on, or the exit status. */
 int options_parse(int argc, char **argv, struct options *options);
 
+/* Memory that the door and all its guests share. */
+struct shared {
+	struct turn turn;
+	_Atomic bool met_tor; /* a guest has authenticated to Tor */
+};
+
 struct door {
 	const struct options *options;
 	struct grants grants;
@@ -32,6 +39,8 @@ struct door {
 	size_t listener_count;
 	int folder;  /* of Tor's control socket */
 	int diag;    /* for asking the kernel whose a connection is */
+	struct shared *shared;
+	uint64_t opened; /* ms of CLOCK_MONOTONIC */
 	int signals; /* a descriptor for SIGTERM, SIGINT and SIGCHLD, which are blocked */
 };
 
@@ -40,12 +49,9 @@ MUST_CHECK int door_open(struct door *door);
 /* Serve until told to end. Returns 0 or -errno. */
 MUST_CHECK int door_serve(struct door *door);
 
-/*
- * In a process of its own: talk to Tor for the client at @client, who has @rights. Closes nothing but what
- * it opened; the process ends with it. @signals: a descriptor that becomes readable when it must end.
- */
-void guest_serve(const struct options *options, int folder, int client, int signals,
-		 const struct rights *rights);
+/* In a process of its own: talk to Tor for the client at @client, who has @rights. Closes nothing but what
+ * it opened, and the door's folder; the process ends with it. */
+void guest_serve(const struct door *door, int client, const struct rights *rights);
 
 static inline void gate_complain(int error, const char *what)
 {

@@ -218,11 +218,11 @@ static int take_user(struct reading *reading)
 	uint32_t uid, gid;
 	int r;
 
-	if (strcmp(reading->word, "everyone") == 0) {
+	if (strcmp(reading->word, GRANTS_EVERYONE) == 0) {
 		client->everyone = true;
 		return 0;
 	}
-	if (strlen(reading->word) >= sizeof(((struct grants_missing *)0)->user))
+	if (strlen(reading->word) >= sizeof(client->users[0]))
 		return FAIL(reading, "this name is too long for a user");
 	if (num_parse_u64(reading->word, UINT32_MAX - 1, &number) == 0)
 		uid = (uint32_t)number;
@@ -232,6 +232,7 @@ static int take_user(struct reading *reading)
 					   reading->passwd, strerror(-r));
 	if (client->uid_count == ARRAY_SIZE(client->uids))
 		return FAIL(reading, "a client can have %d users", GRANTS_USERS_MAX);
+	snprintf(client->users[client->uid_count], sizeof(client->users[0]), "%s", reading->word);
 	client->uids[client->uid_count++] = uid;
 	return 0;
 }
@@ -407,7 +408,9 @@ static int read_client(struct reading *reading)
 	}
 	if (grants->count == ARRAY_SIZE(grants->clients))
 		return FAIL(reading, "there can be %d clients", GRANTS_CLIENTS_MAX);
-	*client = (struct grants_client){ 0 };
+	*client = (struct grants_client){ .line = reading->place.line,
+					  .column = reading->place.column };
+	snprintf(client->file, sizeof(client->file), "%s", reading->place.file);
 	snprintf(client->name, sizeof(client->name), "%s", reading->word);
 	reading->client = client;
 	grants->count++;
@@ -481,29 +484,4 @@ int grants_read(struct grants *grants, const char *file, const char *text, size_
 	while (r == 0 && reading.token.kind != TOKEN_END)
 		r = read_statement(&reading);
 	return r;
-}
-
-int grants_of(const struct grants *grants, uint32_t uid, struct rights *ret_rights)
-{
-	struct rights rights = { 0 };
-	bool found = false;
-	int r = 0;
-
-	for (size_t i = 0; i < grants->count && r == 0; i++) {
-		const struct grants_client *client = &grants->clients[i];
-		bool meant = client->everyone;
-
-		for (size_t j = 0; j < client->uid_count; j++)
-			meant |= client->uids[j] == uid;
-		if (!meant)
-			continue;
-		found = true;
-		r = rights_join(&rights, &client->rights);
-	}
-	if (r < 0)
-		return r;
-	if (!found)
-		return -ENOENT;
-	*ret_rights = rights;
-	return 0;
 }

@@ -21,17 +21,22 @@
 #define GRANTS_FILE_MAX	   (64u << 10) /* bytes */
 #define GRANTS_FILES_MAX   64
 #define GRANTS_WORD_MAX	   128
+#define GRANTS_USER_MAX	   32 /* bytes of a user's name, with its NUL */
+#define GRANTS_EVERYONE	   "everyone"
 
 struct grants_client {
 	char name[32];
+	char file[DIAG_FILE_MAX]; /* where it is written */
+	unsigned line, column;
 	bool everyone;
 	uint32_t uids[GRANTS_USERS_MAX];
+	char users[GRANTS_USERS_MAX][GRANTS_USER_MAX]; /* as they are written */
 	size_t uid_count;
 	struct rights rights;
 };
 
 struct grants_missing {
-	char client[32], user[32];
+	char client[32], user[GRANTS_USER_MAX];
 };
 
 /* Zero-initialised it grants nothing to anybody. */
@@ -50,13 +55,17 @@ struct grants {
 MUST_CHECK int grants_read(struct grants *grants, const char *file, const char *text, size_t length,
 			   const char *passwd, struct diag *diag);
 
+/* Is there no user who would have more than a user can have? 0, or -EBADMSG with @diag filled. */
+MUST_CHECK int grants_check(const struct grants *grants, struct diag *diag);
+
 /*
  * Add all files *.conf of two folders, in the order of their names; a file in @local takes the place of
- * one with its name in @shipped. A folder that is not there holds none. @local may be NULL. Returns as
- * grants_read(), or -errno with @diag filled.
+ * one with its name in @shipped. A folder that is not there holds none. @local may be NULL. Then check the
+ * whole. Returns as grants_read() and grants_check(), or -errno with @diag filled.
  */
 MUST_CHECK int grants_load(struct grants *grants, const char *shipped, const char *local,
 			   const char *passwd, struct diag *diag);
 
-/* What that user may do: 0; -ENOENT (no client is for that user); or -E2BIG, as rights_join(). */
+/* What that user may do: 0; -ENOENT (no client is for that user); or -E2BIG, as rights_join(): never after
+ * grants_check(). */
 MUST_CHECK int grants_of(const struct grants *grants, uint32_t uid, struct rights *ret_rights);

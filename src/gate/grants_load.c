@@ -104,5 +104,5 @@ int grants_load(struct grants *grants, const char *shipped, const char *local, c
 			return fail(diag, last, -ENAMETOOLONG);
 		r = read_file(grants, path, passwd, diag);
 	}
-	return r;
+	return r < 0 ? r : grants_check(grants, diag);
 }

@@ -6,21 +6,19 @@
  */
 #include "gate.h"
 
+#include "absence.h"
+#include "farewell.h"
 #include "session.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 
 #include <os/sandbox.h>
 #include <torctl/client.h>
 
 #define TOR_MS	      10000 /* for authenticating */
-#define FAREWELL_MS   5000  /* for what waits at the end */
-#define FAREWELL_BYTES 65536 /* of the client's, that are thrown away meanwhile */
 #define CLIENT_BYTES  4096
 #define TOR_BYTES     16384
 
@@ -31,14 +29,6 @@ struct guest {
 	size_t count;
 	bool client_ended, told_to_end;
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec now = { 0 };
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 /* ---- Tor ---- */
 
@@ -79,19 +69,16 @@ static int authenticate(int tor, int folder, const char *name)
 	return torctl_authenticate(torctl, cookie);
 }
 
-static const char *explain(int error)
+/* Nobody is let through: the client is told why, and that is all. */
+static void turn_away(const struct door *door, int client, int tor, int error)
 {
-	switch (-error) {
-	case ENOENT:
-	case ECONNREFUSED:
-		return "451 Tor is not running, or still starting\r\n";
-	case ETIMEDOUT:
-	case EAGAIN:
-	case ECONNRESET:
-		return "451 Tor did not answer\r\n";
-	default:
-		return "451 Tor cannot be used\r\n";
-	}
+	char words[SESSION_LINE_MAX];
+	enum torctl_absence absence =
+		absence_of(error, tor >= 0, atomic_load(&door->shared->met_tor),
+			   guest_now() - door->opened);
+
+	snprintf(words, sizeof(words), "451 %s\r\n", torctl_absence_words(absence));
+	farewell(NULL, words, client, tor);
 }
 
 /* ---- bytes ---- */
@@ -115,23 +102,9 @@ static void read_tor(struct guest *guest)
 	ssize_t got = recv(guest->tor, bytes, sizeof(bytes), MSG_DONTWAIT);
 
 	if (got > 0)
-		session_tor(guest->session, bytes, (size_t)got, now_ms());
+		session_tor(guest->session, bytes, (size_t)got, guest_now());
 	else if (got == 0 || (errno != EAGAIN && errno != EINTR))
 		session_tor_ended(guest->session);
-}
-
-/* True unless the other end is gone. */
-static bool write_some(int fd, struct outlet *outlet)
-{
-	ssize_t sent;
-
-	if (outlet_length(outlet) == 0)
-		return true;
-	sent = send(fd, outlet_bytes(outlet), outlet_length(outlet), MSG_DONTWAIT | MSG_NOSIGNAL);
-	if (sent < 0)
-		return errno == EAGAIN || errno == EINTR;
-	outlet_take(outlet, (size_t)sent);
-	return true;
 }
 
 /* Give the session what it will take, and see whether the client's last word was said. */
@@ -140,23 +113,12 @@ static void hand_over(struct guest *guest)
 	size_t taken;
 
 	if (guest->count > 0 && session_listens(guest->session)) {
-		taken = session_client(guest->session, guest->bytes, guest->count, now_ms());
+		taken = session_client(guest->session, guest->bytes, guest->count, guest_now());
 		guest->count -= taken;
 		memmove(guest->bytes, guest->bytes + taken, guest->count);
 	}
 	if (guest->client_ended && guest->count == 0 && session_listens(guest->session))
 		session_client_ended(guest->session);
-}
-
-static int timeout_of(uint64_t due)
-{
-	uint64_t now = now_ms();
-
-	if (due == UINT64_MAX)
-		return -1;
-	if (due <= now)
-		return 0;
-	return due - now > INT_MAX ? INT_MAX : (int)(due - now);
 }
 
 static bool wants_client(const struct guest *guest)
@@ -168,7 +130,7 @@ static bool wants_client(const struct guest *guest)
 static void react(struct guest *guest, const struct pollfd wait[static 3])
 {
 	struct session *session = guest->session;
-	size_t before = outlet_length(session_for_client(session));
+	size_t before;
 
 	if (wait[2].revents) {
 		session_client_ended(session);
@@ -180,15 +142,17 @@ static void react(struct guest *guest, const struct pollfd wait[static 3])
 		read_client(guest);
 	else if (wait[0].revents & (POLLHUP | POLLERR))
 		session_client_ended(session);
-	if (!write_some(guest->tor, session_for_tor(session)))
+	if (!guest_write(guest->tor, session_for_tor(session)))
 		session_tor_ended(session);
-	if (!write_some(guest->client, session_for_client(session)))
+	/* What Tor has just said waits for the client too: also when it is taken at once, it was taken. */
+	before = outlet_length(session_for_client(session));
+	if (!guest_write(guest->client, session_for_client(session)))
 		session_client_ended(session);
 	if (outlet_length(session_for_client(session)) < before)
-		session_progress(session, now_ms());
+		session_progress(session, guest_now());
 }
 
-static void turn(struct guest *guest)
+static void one_round(struct guest *guest)
 {
 	struct session *session = guest->session;
 	struct pollfd wait[3];
@@ -205,83 +169,38 @@ static void turn(struct guest *guest)
 		wait[1].events |= POLLOUT;
 	if (session_ended(session))
 		return;
-	if (poll(wait, ARRAY_SIZE(wait), timeout_of(session_due(session))) < 0 && errno != EINTR)
+	if (poll(wait, ARRAY_SIZE(wait), guest_timeout(session_due(session))) < 0 && errno != EINTR)
 		session_client_ended(session);
-	session_tick(session, now_ms());
+	session_tick(session, guest_now());
 	react(guest, wait);
 }
 
-/* The last words to both, as far as they take them, and what the client still says is thrown away: a
- * connection that is closed with bytes unread takes the last words with it. */
-static void say_farewell(struct guest *guest, struct outlet *to_client, struct outlet *to_tor)
+void guest_serve(const struct door *door, int client, const struct rights *rights)
 {
-	uint64_t end = now_ms() + FAREWELL_MS;
-	size_t thrown_away = 0;
-	bool shut = false;
-
-	for (;;) {
-		struct pollfd wait[2] = { { .fd = guest->client, .events = POLLIN },
-					  { .fd = guest->tor } };
-		char bytes[CLIENT_BYTES];
-		ssize_t got;
-		int ready;
-
-		if (!write_some(guest->client, to_client))
-			return;
-		if (!write_some(guest->tor, to_tor))
-			outlet_take(to_tor, outlet_length(to_tor));
-		if (!shut && outlet_length(to_client) == 0 && outlet_length(to_tor) == 0) {
-			shutdown(guest->tor, SHUT_RDWR);
-			shutdown(guest->client, SHUT_WR);
-			shut = true;
-		}
-		if (now_ms() >= end)
-			return;
-		wait[0].events |= outlet_length(to_client) ? POLLOUT : 0;
-		wait[1].events |= outlet_length(to_tor) ? POLLOUT : 0;
-		wait[1].fd = outlet_length(to_tor) ? guest->tor : -EBADF;
-		ready = poll(wait, ARRAY_SIZE(wait), timeout_of(end));
-		if (ready == 0 || (ready < 0 && errno != EINTR))
-			return;
-		if (!(wait[0].revents & (POLLIN | POLLHUP | POLLERR)))
-			continue;
-		got = recv(guest->client, bytes, sizeof(bytes), MSG_DONTWAIT);
-		if (got <= 0 || (thrown_away += (size_t)got) > FAREWELL_BYTES)
-			return;
-	}
-}
-
-static void refuse(struct guest *guest, const char *reply)
-{
-	struct outlet to_client = { .buf = { .cap = SESSION_LINE_MAX } }, nothing = { 0 };
-
-	buf_puts(&to_client.buf, reply);
-	say_farewell(guest, &to_client, &nothing);
-	buf_done(&to_client.buf);
-}
-
-void guest_serve(const struct options *options, int folder, int client, int signals,
-		 const struct rights *rights)
-{
-	struct guest guest = { .client = client, .tor = -EBADF, .signals = signals };
+	const struct session_guest whose = { .rights = rights,
+					     .turn = &door->shared->turn,
+					     .self = getpid() };
+	struct guest guest = { .client = client, .tor = -EBADF, .signals = door->signals };
 	CLEANUP(session_freep) struct session *session = NULL;
 	AUTO_CLOSE int tor = -EBADF;
-	int r = connect_tor(options->tor, &tor);
+	int r = connect_tor(door->options->tor, &tor);
 
 	if (r == 0)
-		r = authenticate(tor, folder, options->cookie);
+		r = authenticate(tor, door->folder, door->options->cookie);
 	guest.tor = tor;
-	close(folder);
+	close(door->folder);
 	if (sandbox_opened_only() < 0)
 		return;
-	if (r == 0)
-		r = session_new(rights, now_ms(), &session);
+	if (r == 0) {
+		atomic_store(&door->shared->met_tor, true);
+		r = session_new(&whose, guest_now(), &session);
+	}
 	if (r < 0) {
-		refuse(&guest, explain(r));
+		turn_away(door, client, tor, r);
 		return;
 	}
 	guest.session = session;
 	while (!session_ended(session))
-		turn(&guest);
-	say_farewell(&guest, session_for_client(session), session_for_tor(session));
+		one_round(&guest);
+	farewell(session, NULL, client, tor);
 }

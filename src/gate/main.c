@@ -42,7 +42,10 @@ static void show_grants(const struct grants *grants)
 	printf("%zu clients, nothing wrong\n", grants->count);
 }
 
-/* From here on: no right, no other file than Tor's cookie, no connection but to Tor. */
+/* From here on: no right, no file but by way of Tor's folder, to be read, and no socket but a UNIX one. Paths
+ * cannot be judged there: by one from the root, or one that leads out of the folder, it could still read
+ * what its user may, and connect to what its user may. The process that reads a client's bytes opens and
+ * connects nothing at all (guest.c). */
 static int lock_in(const struct door *door)
 {
 	const struct rlimit none = { 0 };

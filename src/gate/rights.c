@@ -6,25 +6,83 @@
 #include <string.h>
 
 #include <base/num.h>
+#include <torctl/bridge.h>
 
-#define BRIDGE_MAX  1024 /* bytes of a bridge line */
-#define SECRET_MAX  255
-#define FINGERPRINT 40
+#define SECRET_MAX 255
 
-/* Append the @count elements of @from, each of @size bytes. */
-static int join(void *to, size_t *to_count, size_t max, const void *from, size_t count, size_t size)
+#define TEXT_OF(number) #number
+#define LIMIT(number, what) TEXT_OF(number) " " what
+
+/* A list in struct rights: @count elements of @size bytes, without holes. */
+struct list {
+	void *first;
+	size_t *count;
+	size_t max, size;
+	const char *limit; /* in words */
+};
+
+#define LIST(rights, member, counter, words)                                                       \
+	{ (rights)->member, &(rights)->counter, ARRAY_SIZE((rights)->member),                      \
+	  sizeof((rights)->member[0]), words }
+
+static bool has(const struct list *list, const void *element)
 {
-	if (count > max - *to_count)
-		return -E2BIG;
-	memcpy((char *)to + *to_count * size, from, count * size);
-	*to_count += count;
+	for (size_t i = 0; i < *list->count; i++)
+		if (memcmp((const char *)list->first + i * list->size, element, list->size) == 0)
+			return true;
+	return false;
+}
+
+static int join(const struct list *list, const void *more, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const char *element = (const char *)more + i * list->size;
+
+		if (has(list, element))
+			continue;
+		if (*list->count == list->max)
+			return -E2BIG;
+		memcpy((char *)list->first + *list->count * list->size, element, list->size);
+		(*list->count)++;
+	}
 	return 0;
 }
 
-int rights_join(struct rights *rights, const struct rights *more)
+static int join_lists(struct rights *rights, const struct rights *more, const char **ret_limit)
 {
-	int r;
+	const struct list lists[] = {
+		LIST(rights, seen_ports, seen_count,
+		     LIMIT(RIGHTS_PORTS_MAX, "ports whose streams are seen")),
+		LIST(rights, targets, target_count,
+		     LIMIT(RIGHTS_TARGETS_MAX, "ports or ranges of ports for onion services")),
+		LIST(rights, folders, folder_count,
+		     LIMIT(RIGHTS_TARGETS_MAX, "folders for onion services")),
+		LIST(rights, transports, transport_count,
+		     LIMIT(RIGHTS_TRANSPORTS_MAX, "transports")),
+	};
+	const struct {
+		const void *first;
+		size_t count;
+	} added[] = {
+		{ more->seen_ports, more->seen_count },
+		{ more->targets, more->target_count },
+		{ more->folders, more->folder_count },
+		{ more->transports, more->transport_count },
+	};
 
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+		int r = join(&lists[i], added[i].first, added[i].count);
+
+		if (r < 0) {
+			*ret_limit = lists[i].limit;
+			return r;
+		}
+	}
+	return 0;
+}
+
+int rights_join(struct rights *rights, const struct rights *more, const char **ret_limit)
+{
 	rights->infos |= more->infos;
 	rights->reads |= more->reads;
 	rights->sets |= more->sets;
@@ -34,18 +92,7 @@ int rights_join(struct rights *rights, const struct rights *more)
 	rights->sees_all |= more->sees_all;
 	rights->onion_clients |= more->onion_clients;
 	rights->drops_guards |= more->drops_guards;
-	r = join(rights->seen_ports, &rights->seen_count, RIGHTS_PORTS_MAX, more->seen_ports,
-		 more->seen_count, sizeof(more->seen_ports[0]));
-	if (r == 0)
-		r = join(rights->targets, &rights->target_count, RIGHTS_TARGETS_MAX, more->targets,
-			 more->target_count, sizeof(more->targets[0]));
-	if (r == 0)
-		r = join(rights->folders, &rights->folder_count, RIGHTS_TARGETS_MAX, more->folders,
-			 more->folder_count, sizeof(more->folders[0]));
-	if (r == 0)
-		r = join(rights->transports, &rights->transport_count, RIGHTS_TRANSPORTS_MAX,
-			 more->transports, more->transport_count, sizeof(more->transports[0]));
-	return r;
+	return join_lists(rights, more, ret_limit);
 }
 
 /* ---- values of options ---- */
@@ -73,22 +120,6 @@ static bool is_endpoint(const char *text, size_t length, bool local, uint16_t *r
 	return !local || strcmp(copy, "127.0.0.1") == 0;
 }
 
-static bool made_of(const char *text, size_t length, const char *more)
-{
-	for (size_t i = 0; i < length; i++)
-		if (!isalnum((unsigned char)text[i]) && !strchr(more, text[i]))
-			return false;
-	return length > 0;
-}
-
-static bool is_fingerprint(const char *text, size_t length)
-{
-	for (size_t i = 0; i < length; i++)
-		if (!isxdigit((unsigned char)text[i]))
-			return false;
-	return length == FINGERPRINT;
-}
-
 /* The next word of text in which words stand apart by one blank; NULL at the end. */
 static const char *next_word(const char **at, size_t *ret_length)
 {
@@ -101,37 +132,15 @@ static const char *next_word(const char **at, size_t *ret_length)
 	return word;
 }
 
-/* [TRANSPORT] IPV4:PORT [FINGERPRINT] [KEY=VALUE]... */
-static bool is_bridge(const char *value)
+/* Tor gets what was understood, and not the line. */
+static bool take_bridge(const char *value, struct buf *ret_written)
 {
-	const char *at = value, *word;
-	size_t length = 0;
-	uint16_t port;
+	struct torctl_bridge bridge;
 
-	if (strlen(value) > BRIDGE_MAX)
+	if (torctl_bridge_parse(value, strlen(value), &bridge, NULL) < 0)
 		return false;
-	word = next_word(&at, &length);
-	if (word && isalpha((unsigned char)word[0])) {
-		if (!made_of(word, length, "_"))
-			return false;
-		word = next_word(&at, &length);
-	}
-	if (!word || !is_endpoint(word, length, false, &port))
-		return false;
-	word = next_word(&at, &length);
-	if (word && is_fingerprint(word, length))
-		word = next_word(&at, &length);
-	for (; word; word = next_word(&at, &length)) {
-		const char *equals = memchr(word, '=', length);
-
-		if (!equals || !made_of(word, (size_t)(equals - word), "_-"))
-			return false;
-		/* Whatever stands in no way of Tor's own reading of the line. */
-		for (size_t i = 0; i < length; i++)
-			if (strchr("\"\\#;", word[i]))
-				return false;
-	}
-	return value[strlen(value) - 1] != ' ';
+	torctl_bridge_write(&bridge, ret_written);
+	return true;
 }
 
 static bool is_transport(const struct rights *rights, const char *value)
@@ -155,19 +164,16 @@ static bool is_transport(const struct rights *rights, const char *value)
 	return false;
 }
 
-const char *rights_refuse_value(const struct rights *rights, int option, const char *value)
+static const char *refuse_value(const struct rights *rights, enum option_kind kind,
+				const char *value, struct buf *ret_written)
 {
 	uint16_t port;
 
-	if (!rights_has(rights->sets, option))
-		return "this option may not be set here";
-	if (!value)
-		return NULL;
-	switch (option_words[option].kind) {
+	switch (kind) {
 	case OPTION_SWITCH:
 		return !strcmp(value, "0") || !strcmp(value, "1") ? NULL : "the value is not 0 or 1";
 	case OPTION_BRIDGE:
-		return is_bridge(value) ? NULL : "the value is no bridge's line";
+		return take_bridge(value, ret_written) ? NULL : "the value is no bridge's line";
 	case OPTION_TRANSPORT:
 		return is_transport(rights, value) ? NULL : "this transport is not granted";
 	case OPTION_PROXY:
@@ -181,6 +187,21 @@ const char *rights_refuse_value(const struct rights *rights, int option, const c
 		break;
 	}
 	return "this option may not be set here";
+}
+
+const char *rights_refuse_value(const struct rights *rights, int option, const char *value,
+				struct buf *ret_written)
+{
+	const char *reason;
+
+	if (!rights_has(rights->sets, option))
+		return "this option may not be set here";
+	if (!value)
+		return NULL;
+	reason = refuse_value(rights, option_words[option].kind, value, ret_written);
+	if (!reason && ret_written->len == 0)
+		buf_puts(ret_written, value);
+	return reason;
 }
 
 /* ---- onion services ---- */

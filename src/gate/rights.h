@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <base/buf.h>
 #include <torctl/command.h>
 
 #include "vocabulary.h"
@@ -51,12 +52,15 @@ static inline bool rights_has(uint64_t set, int index)
 	return index >= 0 && (set & UINT64_C(1) << index);
 }
 
-/* Add what @more may to @rights. Returns 0, or -E2BIG: there are more ports, targets or transports than
- * a user can have; @rights is then not to be used. */
-MUST_CHECK int rights_join(struct rights *rights, const struct rights *more);
+/* Add what @more may to @rights; what is there already takes no second place. Returns 0, or -E2BIG: there
+ * are more ports, targets, folders or transports than a user can have; *ret_limit is how many that
+ * would be, for people, and @rights is not to be used. */
+MUST_CHECK int rights_join(struct rights *rights, const struct rights *more, const char **ret_limit);
 
-/* May this option be set to this value (NULL: to its default)? NULL if so; else why not, a sentence. */
-const char *rights_refuse_value(const struct rights *rights, int option, const char *value);
+/* May this option be set to this value (NULL: to its default)? NULL if so, and the value as Tor is to get
+ * it in @ret_written, which is empty before, and never longer; else why not, a sentence. */
+const char *rights_refuse_value(const struct rights *rights, int option, const char *value,
+				struct buf *ret_written);
 
 /* The same for an onion service that the command would make. */
 const char *rights_refuse_onion(const struct rights *rights, const struct torctl_command *command);

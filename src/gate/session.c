@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Bytes, times and limits. What is said is for session_judge.c, _reply.c and _event.c. */
+/* Bytes, times and limits. What is said is for session_judge.c, _reply.c and _event.c,
+ * the end for _end.c. */
 #include "session_state.h"
 
 #include <assert.h>
@@ -20,13 +21,15 @@ static const struct torctl_limits tor_limits = {
 	.bytes = SESSION_REPLY_MAX,
 };
 
-int session_new(const struct rights *rights, uint64_t now, struct session **ret_session)
+int session_new(const struct session_guest *guest, uint64_t now, struct session **ret_session)
 {
 	CLEANUP(session_freep) struct session *session = calloc(1, sizeof(*session));
 
 	if (!session)
 		return -ENOMEM;
-	session->rights = rights;
+	session->rights = guest->rights;
+	session->turn = guest->turn;
+	session->self = guest->self;
 	session->to_client.buf.cap = SESSION_WAITING_MAX;
 	/* One command, and at the end one for each key that was added. */
 	session->to_tor.buf.cap = 2 * SESSION_COMMAND_MAX;
@@ -63,25 +66,6 @@ void session_answer(struct session *session, unsigned code, const char *format, 
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	buf_printf(&session->to_client.buf, "%03u %s\r\n", code, text);
-}
-
-/* The keys of onion services that this client gave Tor go with it, as its own services do. */
-static void take_keys_back(struct session *session)
-{
-	for (size_t i = 0; i < session->keys.count; i++)
-		buf_printf(&session->to_tor.buf, "ONION_CLIENT_AUTH_REMOVE %s\r\n",
-			   session->keys.list[i]);
-	session->keys.count = 0;
-}
-
-void session_end(struct session *session, unsigned code, const char *reason)
-{
-	if (session->ended)
-		return;
-	if (code)
-		session_answer(session, code, "%s", reason);
-	take_keys_back(session);
-	session->ended = true;
 }
 
 void session_ask(struct session *session, enum question question, const char *line)
@@ -173,6 +157,11 @@ void session_client_ended(struct session *session)
 
 static void take_reply(struct session *session, const struct torctl_reply *reply)
 {
+	if (session->ended) {
+		if (!reply->event)
+			session_late_reply(session, reply);
+		return;
+	}
 	if (reply->event) {
 		session_event(session, reply);
 		return;
@@ -188,15 +177,17 @@ void session_tor(struct session *session, const char *bytes, size_t length, uint
 {
 	size_t taken = 0;
 
-	while (taken < length && !session->ended) {
+	while (taken < length && !session->deaf) {
 		const struct torctl_reply *reply = NULL;
 		size_t used = 0;
 		int r = torctl_parser_feed(session->parser, bytes + taken, length - taken, &used,
 					   &reply);
 
-		if (r < 0)
+		if (r < 0) {
 			session_end(session, 451, r == -E2BIG ? "What Tor answers is too long"
 							      : "Tor's answer cannot be read");
+			session_forsake(session);
+		}
 		taken += used;
 		if (r == 0 && reply)
 			take_reply(session, reply);
@@ -210,6 +201,7 @@ void session_tor(struct session *session, const char *bytes, size_t length, uint
 void session_tor_ended(struct session *session)
 {
 	session_end(session, 451, "Tor has ended the connection");
+	session_forsake(session);
 }
 
 /* ---- times ---- */

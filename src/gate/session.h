@@ -15,6 +15,7 @@
 
 #include "outlet.h"
 #include "rights.h"
+#include "turn.h"
 
 /* Times are milliseconds of a clock that does not go back. */
 #define SESSION_LINE_MAX     (8u << 10)	  /* bytes of a client's line */
@@ -29,13 +30,26 @@
 
 struct session;
 
-/* @rights must outlive the session. Returns 0 and the session, to session_free(), or -ENOMEM. */
-MUST_CHECK int session_new(const struct rights *rights, uint64_t now, struct session **ret_session);
+/* Who the session is of, and what it shares with others. All must outlive it. */
+struct session_guest {
+	const struct rights *rights;
+	struct turn *turn;
+	int32_t self; /* in turn's terms */
+};
+
+/* Returns 0 and the session, to session_free(), or -ENOMEM. */
+MUST_CHECK int session_new(const struct session_guest *guest, uint64_t now,
+			   struct session **ret_session);
 struct session *session_free(struct session *session);
 DEFINE_CLEANUP(struct session *, session_free)
 
-/* It is at its end: write what waits for the client and for Tor, then close both. */
+/* It is at its end: write what waits for the client and for Tor, give it what Tor still says while it owes
+ * something, and close both. */
 bool session_ended(const struct session *session);
+/* It is at its end, and must hear Tor's next answer to know what it has to take back. */
+bool session_owes(const struct session *session);
+/* That answer is not waited for any longer, or cannot come: what may be there is taken back unseen. */
+void session_forsake(struct session *session);
 
 /* Would it look at bytes of the client now? If not, they are not to be read. */
 bool session_listens(const struct session *session);

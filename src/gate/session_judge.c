@@ -90,19 +90,34 @@ static void judge_getconf(struct session *session, struct torctl_command *comman
 	keep_and_forward(session, command);
 }
 
+/* One item, which is then as Tor will get it. NULL if it may be so; else why not. */
+static const char *refuse_item(const struct session *session, struct torctl_command *command,
+			       size_t index, int option)
+{
+	AUTO_BUF struct buf written = { .cap = SESSION_LINE_MAX };
+	struct torctl_item *item = &command->items[index];
+	const char *reason = rights_refuse_value(session->rights, option, item->value, &written);
+
+	if (reason)
+		return reason;
+	item->name = option_words[option].name;
+	if (item->value && (buf_finish(&written) < 0 ||
+			    torctl_command_set_value(command, index, buf_text(&written)) < 0))
+		return "the value is too long";
+	return NULL;
+}
+
 static void judge_setconf(struct session *session, struct torctl_command *command)
 {
 	for (size_t i = 0; i < command->item_count; i++) {
-		struct torctl_item *item = &command->items[i];
-		int option = option_find(item->name);
-		const char *reason = rights_refuse_value(session->rights, option, item->value);
+		int option = option_find(command->items[i].name);
+		const char *reason = refuse_item(session, command, i, option);
 
 		if (reason) {
 			session_answer(session, option < 0 ? 552 : 553, "Not granted: %.100s: %s",
-				       item->name, reason);
+				       command->items[i].name, reason);
 			return;
 		}
-		item->name = option_words[option].name;
 	}
 	keep_and_forward(session, command);
 }
@@ -198,6 +213,8 @@ static void judge_onion_clients(struct session *session, struct torctl_command *
 		keep_and_forward(session, command);
 	} else if (seen_is_full(&session->keys)) {
 		session_answer(session, 551, "There are too many keys");
+	} else if (!turn_take(session->turn, session->self)) {
+		session_answer(session, 551, "Somebody else is giving a key at this moment; try again");
 	} else {
 		char line[64 + TORCTL_ONION_ID];
 

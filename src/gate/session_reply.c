@@ -238,10 +238,41 @@ static void reply_whose(struct session *session, const struct torctl_reply *repl
 
 	for (size_t i = 0; i < reply->count; i++)
 		taken |= strncmp(reply->lines[i].text, "CLIENT", 6) == 0;
-	if (taken)
-		session_answer(session, 551, "A key for this onion service is there already");
-	else
+	if (!taken) {
 		session_forward(session);
+		return;
+	}
+	turn_give_back(session->turn, session->self);
+	session_answer(session, 551, "A key for this onion service is there already");
+}
+
+/* A client's key was taken, or not. That it has replaced one although there was none when Tor was asked
+ * can only be the doing of somebody past this gate. What that one was nobody knows any more; this
+ * client's is not left in its place. */
+static void reply_auth_add(struct session *session, const struct torctl_reply *reply)
+{
+	const char *service = session->command.service;
+	bool replaced = reply->lines[0].code == 251 && !seen_has_onion(&session->keys, service);
+
+	if (!replaced) {
+		turn_give_back(session->turn, session->self);
+		if (!is_refused(reply))
+			seen_add_onion(&session->keys, service);
+		pass(session, reply);
+		return;
+	}
+	buf_printf(&session->to_tor.buf, "ONION_CLIENT_AUTH_REMOVE %s\r\n", service);
+	session->question = ASKED_UNDO;
+}
+
+static void reply_undo(struct session *session, const struct torctl_reply *reply)
+{
+	turn_give_back(session->turn, session->self);
+	/* At the end it is tried again. */
+	if (is_refused(reply))
+		seen_add_onion(&session->keys, session->command.service);
+	session_answer(session, 551, "Another key for this onion service came at the same moment: "
+				     "it was replaced, and now there is none");
 }
 
 /* ---- */
@@ -284,9 +315,8 @@ static void reply_command(struct session *session, const struct torctl_reply *re
 			seen_remove_onion(&session->onions, service);
 		break;
 	case TORCTL_ONION_CLIENT_AUTH_ADD:
-		if (!is_refused(reply))
-			seen_add_onion(&session->keys, service);
-		break;
+		reply_auth_add(session, reply);
+		return;
 	case TORCTL_ONION_CLIENT_AUTH_REMOVE:
 		if (!is_refused(reply))
 			seen_remove_onion(&session->keys, service);
@@ -317,6 +347,9 @@ void session_reply(struct session *session, const struct torctl_reply *reply)
 		break;
 	case ASKED_WHOSE:
 		reply_whose(session, reply);
+		break;
+	case ASKED_UNDO:
+		reply_undo(session, reply);
 		break;
 	case ASKED_NOTHING:
 		break;

@@ -16,16 +16,20 @@ enum question {
 	ASKED_WATCH,	/* events that the session itself needs, at AUTHENTICATE */
 	ASKED_COMMAND,	/* the client's command, as it is in `command` */
 	ASKED_WHOSE,	/* does the onion service have a client's key already? */
+	ASKED_UNDO,	/* to remove the client's key, which has replaced another's */
 };
 
 struct session {
 	const struct rights *rights;
+	struct turn *turn;
+	int32_t self;
 	struct torctl_reader *reader;
 	struct torctl_parser *parser;
 	struct outlet to_client, to_tor;
 	enum question question;
 	struct torctl_command command; /* while it is at Tor */
 	bool authenticated, ended;
+	bool deaf; /* what Tor says is not looked at any more */
 	uint64_t wanted; /* events, a set: what the client has asked for */
 
 	/* What is visible, unless all is. */
@@ -56,10 +60,13 @@ void session_event(struct session *session, const struct torctl_reply *reply);
 void session_line(struct session *session, enum event_kind kind, const char *text, size_t length,
 		  struct buf *out);
 
+/* session_end.c: say that, and end. */
+void session_end(struct session *session, unsigned code, const char *reason);
+/* The same, for Tor's answers from then on. */
+void session_late_reply(struct session *session, const struct torctl_reply *reply);
+
 /* session.c */
 void session_answer(struct session *session, unsigned code, const char *format, ...) PRINTF(3, 4);
-/* Say that, and end. */
-void session_end(struct session *session, unsigned code, const char *reason);
 /* Put a command out to Tor; its reply will be the answer to @question. */
 void session_ask(struct session *session, enum question question, const char *line);
 /* Every stream and circuit need not be followed one by one. */

@@ -140,6 +140,42 @@ static void test_folders(void **state)
 	}
 }
 
+/* No user may have more than one can have, whichever clients that is from; that is told before anybody
+ * comes. */
+static void test_sums_that_are_too_much(void **state)
+{
+	static const struct {
+		const char *text, *message;
+		unsigned line;
+	} rows[] = {
+		{ "lethe-gate 1\nclient a\nusers 7\nsee 1, 2, 3, 4, 5, 6, 7, 8\n"
+		  "client b\nusers 7\nsee 8, 1\nclient c\nusers 8\nsee 9\n",
+		  NULL, 0 },
+		{ "lethe-gate 1\nclient a\nusers 7\nsee 1, 2, 3, 4, 5, 6, 7, 8\n"
+		  "client b\nusers 6, 7\nsee 8, 9\n",
+		  "with the client 'b' the user 7 has more than 8 ports whose streams are seen", 5 },
+		{ "lethe-gate 1\nclient a\nusers 7\nsee 1, 2, 3, 4, 5, 6, 7, 8\n"
+		  "client b\nusers everyone\nsee 9\n",
+		  "with the client 'b' the user 7 has more than 8 ports whose streams are seen", 5 },
+		{ "lethe-gate 1\nclient a\nusers everyone\ntransport a 1\ntransport a 2\n"
+		  "transport a 3\ntransport a 4\ntransport a 5\ntransport a 6\ntransport a 7\n"
+		  "client b\nusers everyone\ntransport b 1\ntransport b 2\n",
+		  "with the client 'b' every user has more than 8 transports", 11 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		static struct grants grants;
+		struct diag diag = { 0 };
+
+		grants = (struct grants){ 0 };
+		assert_int_equal(grants_read(&grants, "x", rows[i].text, strlen(rows[i].text),
+					     NO_PASSWD, &diag), 0);
+		assert_int_equal(grants_check(&grants, &diag), rows[i].message ? -EBADMSG : 0);
+		assert_string_equal(diag.message, rows[i].message ? rows[i].message : "");
+		assert_int_equal(diag.line, rows[i].line);
+	}
+}
+
 /* The shipped grants are right, and give what they should and to nobody else. */
 static void test_shipped(void **state)
 {
@@ -176,6 +212,7 @@ int main(void)
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_users),
 		cmocka_unit_test(test_folders),
+		cmocka_unit_test(test_sums_that_are_too_much),
 		cmocka_unit_test(test_shipped),
 	};
 

@@ -34,12 +34,20 @@ static inline struct rights rights_by(const char *statements)
 	return rights;
 }
 
-static inline struct session *session_by(const struct rights *rights)
+static inline struct session *guest_by(const struct rights *rights, struct turn *turn, int32_t self)
 {
+	const struct session_guest guest = { .rights = rights, .turn = turn, .self = self };
 	struct session *session;
 
-	assert_int_equal(session_new(rights, 1000, &session), 0);
+	assert_int_equal(session_new(&guest, 1000, &session), 0);
 	return session;
+}
+
+static inline struct session *session_by(const struct rights *rights)
+{
+	static struct turn turn;
+
+	return guest_by(rights, &turn, 1);
 }
 
 /* All that waits for somebody is this; it is taken. */

@@ -3,7 +3,9 @@
 
 static const char *set(const struct rights *rights, const char *option, const char *value)
 {
-	return rights_refuse_value(rights, option_find(option), value);
+	AUTO_BUF struct buf written = { .cap = SESSION_LINE_MAX };
+
+	return rights_refuse_value(rights, option_find(option), value, &written);
 }
 
 static void test_values(void **state)
@@ -41,6 +43,15 @@ static void test_values(void **state)
 		{ "Bridge", "obfs4 192.0.2.1:443 cert=a\"b", false },
 		{ "Bridge", "obfs4 192.0.2.1:443 cert=a#b", false },
 		{ "Bridge", "../x 192.0.2.1:443", false },
+		/* What every reader of bridge lines here says no to. */
+		{ "Bridge", "obfs4 192.0.2.1:443", false },
+		{ "Bridge", "obfs4 192.0.2.1:443 cert=a'b", false },
+		{ "Bridge", "meek_lite 192.0.2.1:443", false },
+		{ "Bridge", "webtunnel 192.0.2.1:443 url=https://a.example/", false },
+		{ "Bridge", "other 192.0.2.1:443 cert=a", false },
+		{ "Bridge", "192.0.2.1:443 cert=a", false },
+		{ "Bridge", "0.0.0.0:443", false },
+		{ "Bridge", "# 192.0.2.1:443", false },
 		{ "ClientTransportPlugin", "obfs4 socks5 127.0.0.1:9055", true },
 		{ "ClientTransportPlugin", "meek_lite socks5 127.0.0.1:9056", true },
 		{ "ClientTransportPlugin", "obfs4 socks5 127.0.0.1:9056", false },
@@ -64,7 +75,28 @@ static void test_values(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		if ((set(&rights, rows[i].option, rows[i].value) == NULL) != rows[i].right)
 			fail_msg("%s=%s", rows[i].option, rows[i].value);
-	assert_non_null(rights_refuse_value(&rights, -1, "1"));
+	assert_non_null(set(&rights, "no option", "1"));
+}
+
+/* Tor gets one spelling of a bridge's line, whatever came. */
+static void test_bridges_are_written_anew(void **state)
+{
+	static const char line[] = "obfs4 192.0.2.1:443 0123456789ABCDEF0123456789ABCDEF01234567 "
+				   "cert=a iat-mode=0";
+	static const char *const spellings[] = {
+		line,
+		"OBFS4  192.0.2.1:443   $0123456789abcdef0123456789ABCDEF01234567 cert=a iat-mode=0 ",
+		"Bridge obfs4 192.0.2.1:443 0123456789abcdef0123456789abcdef01234567 cert=a  iat-mode=0",
+	};
+	const struct rights rights = rights_by("setconf Bridge");
+
+	for (size_t i = 0; i < ARRAY_SIZE(spellings); i++) {
+		AUTO_BUF struct buf written = { .cap = SESSION_LINE_MAX };
+
+		assert_null(rights_refuse_value(&rights, option_find("Bridge"), spellings[i],
+						&written));
+		assert_string_equal(buf_text(&written), line);
+	}
 }
 
 static void test_keys(void **state)
@@ -135,19 +167,47 @@ static void test_sums(void **state)
 static void test_too_much(void **state)
 {
 	struct rights rights = { 0 }, more = { .seen_count = RIGHTS_PORTS_MAX };
+	const char *limit = NULL;
 
-	assert_int_equal(rights_join(&rights, &more), 0);
+	for (size_t i = 0; i < RIGHTS_PORTS_MAX; i++)
+		more.seen_ports[i] = (uint16_t)(9000 + i);
+	assert_int_equal(rights_join(&rights, &more, &limit), 0);
 	more.seen_count = 1;
-	assert_int_equal(rights_join(&rights, &more), -E2BIG);
+	more.seen_ports[0] = 8999;
+	assert_int_equal(rights_join(&rights, &more, &limit), -E2BIG);
+	assert_string_equal(limit, "8 ports whose streams are seen");
+}
+
+/* What two clients have alike is there once, however many there are. */
+static void test_the_same_again(void **state)
+{
+	const struct rights one = rights_by("see 9050, 9150, 9050\nonions to 1, 17600-17650, "
+					    "unix:/run/share\ntransport obfs4 9055\n"
+					    "transport snowflake 9057");
+	struct rights rights = { 0 };
+	const char *limit = NULL;
+
+	for (size_t i = 0; i < 20; i++)
+		assert_int_equal(rights_join(&rights, &one, &limit), 0);
+	assert_int_equal(rights.seen_count, 2);
+	assert_int_equal(rights.target_count, 2);
+	assert_int_equal(rights.folder_count, 1);
+	assert_int_equal(rights.transport_count, 2);
+	assert_null(set(&(struct rights){ .sets = UINT64_C(1) << option_find("ClientTransportPlugin"),
+					  .transports = { rights.transports[1] },
+					  .transport_count = 1 },
+			"ClientTransportPlugin", "snowflake socks5 127.0.0.1:9057"));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_bridges_are_written_anew),
 		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_sums),
 		cmocka_unit_test(test_too_much),
+		cmocka_unit_test(test_the_same_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

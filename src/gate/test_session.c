@@ -97,9 +97,13 @@ static void test_options(void **state)
 	REFUSED(session, "GETCONF UseBridges Bridge\r\n", "552 Not granted: GETCONF Bridge\r\n");
 	REFUSED(session, "GETCONF Log\r\n", "552 Not granted: GETCONF Log\r\n");
 	REFUSED(session, "GETCONF\r\n", "250 OK\r\n");
-	EXCHANGE(session, "SETCONF usebridges=1 Bridge=\"obfs4 192.0.2.1:443\"\r\n",
-		 "SETCONF UseBridges=\"1\" Bridge=\"obfs4 192.0.2.1:443\"\r\n", "250 OK\r\n",
-		 "250 OK\r\n");
+	EXCHANGE(session,
+		 "SETCONF usebridges=1 Bridge=\"Obfs4  192.0.2.1:443 cert=a \" Bridge=192.0.2.2:9\r\n",
+		 "SETCONF UseBridges=\"1\" Bridge=\"obfs4 192.0.2.1:443 cert=a\" "
+		 "Bridge=\"192.0.2.2:9\"\r\n",
+		 "250 OK\r\n", "250 OK\r\n");
+	REFUSED(session, "SETCONF Bridge=\"obfs4 192.0.2.1:443\"\r\n",
+		"553 Not granted: Bridge: the value is no bridge's line\r\n");
 	EXCHANGE(session, "RESETCONF Bridge\r\n", "RESETCONF Bridge\r\n", "250 OK\r\n",
 		 "250 OK\r\n");
 	EXCHANGE(session, "SETCONF ClientTransportPlugin=\"obfs4 socks5 127.0.0.1:9055\"\r\n",

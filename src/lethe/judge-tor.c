@@ -11,7 +11,7 @@
 
 /* What the door said, every part of it of the right kind. */
 struct tor {
-	bool running, circuit, dormant, network;
+	bool running, starting, circuit, dormant, network;
 	bool silent; /* Tor waits in vain for anything from the network */
 	json_int_t progress;
 	const char *summary, *warning, *reason;
@@ -36,7 +36,8 @@ static bool read_tor(const json_t *answer, struct tor *ret_tor)
 	const char *liveness = answer_text(answer, "liveness");
 
 	tor.silent = liveness && strcmp(liveness, "down") == 0;
-	if (!answer_flag(answer, "running", &tor.running))
+	if (!answer_flag(answer, "running", &tor.running) ||
+	    (!tor.running && !answer_flag(answer, "starting", &tor.starting)))
 		return false;
 	if (tor.running && (!tor.summary || !answer_flag(answer, "circuit", &tor.circuit) ||
 			    !answer_flag(answer, "dormant", &tor.dormant) ||
@@ -59,6 +60,18 @@ static void judge_stopped(const struct facts *facts, const struct tor *tor, stru
 			   "so, restart the computer."));
 	else
 		buf_puts(&part->advice, _("Start it, as root: systemctl start tor."));
+}
+
+static void judge_starting(const struct facts *facts, struct part *part)
+{
+	part->level = LEVEL_WAITING;
+	buf_puts(&part->text, _("not yet: it is still starting."));
+	if (facts_live(facts))
+		buf_puts(&part->advice,
+			 _("Ask again in a moment. If it stays so, restart the computer."));
+	else
+		buf_puts(&part->advice, _("Ask again in a moment. If it stays so, see, as root: "
+					  "systemctl status tor."));
 }
 
 static void judge_connecting(const struct tor *tor, struct part *part)
@@ -98,6 +111,10 @@ void judge_tor(const struct facts *facts, struct part *part)
 	}
 	if (!read_tor(facts->tor.object, &tor)) {
 		judge_missing(-EBADMSG, part);
+		return;
+	}
+	if (!tor.running && tor.starting) {
+		judge_starting(facts, part);
 		return;
 	}
 	if (!tor.running) {

@@ -131,10 +131,13 @@ static int authenticate(struct torctl *torctl, int cookie)
 	r = torctl_command(torctl, "AUTHENTICATE", &reply);
 	if (r < 0)
 		return r;
-	/* What the gate says when there is no Tor behind it is an answer to nothing. */
-	if (reply->lines[0].code / 100 == 4)
-		return -ECONNREFUSED;
-	return reply->lines[0].code == 250 ? 0 : -EKEYREJECTED;
+	return tor_status_greeting(&reply->lines[0]);
+}
+
+/* Whether who listens is not there because Tor is not, or the gate. */
+static int nobody_listens(const struct options *options, int error)
+{
+	return !options->cookie && (error == -ENOENT || error == -ECONNREFUSED) ? -EHOSTDOWN : error;
 }
 
 /* All that is opened is opened first, so that what Tor says meets a process that can open nothing.
@@ -154,6 +157,7 @@ static int report(const struct options *options)
 		if (r == -ENOENT)
 			r = -EINPROGRESS;
 	}
+	r = nobody_listens(options, r);
 	boxed = sandbox_opened_only();
 	if (boxed < 0) {
 		fprintf(stderr, "lethe-tor-status: cannot restrict system calls: %s\n",
@@ -161,7 +165,7 @@ static int report(const struct options *options)
 		return EXIT_FAILED;
 	}
 	if (r == 0) {
-		step = "while authenticating";
+		step = options->cookie ? "while authenticating" : "says lethe-gate";
 		r = authenticate(torctl, cookie);
 	}
 	if (r == 0) {

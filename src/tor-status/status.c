@@ -5,6 +5,7 @@
 
 #include <base/json.h>
 #include <base/num.h>
+#include <torctl/absence.h>
 #include <torctl/words.h>
 
 static void copy_text(char to[static TOR_TEXT_MAX], const char *from)
@@ -89,6 +90,29 @@ int tor_status_ask(struct torctl *torctl, struct tor_status *ret_status)
 	return 0;
 }
 
+int tor_status_greeting(const struct torctl_line *line)
+{
+	if (line->code == 250)
+		return 0;
+	if (line->code / 100 != 4)
+		return -ECONNABORTED;
+	switch (torctl_absence_find(line->text)) {
+	case TORCTL_STARTING:
+		return -EINPROGRESS;
+	case TORCTL_STOPPED:
+		return -ECONNREFUSED;
+	case TORCTL_SILENT:
+		return -ETIMEDOUT;
+	case TORCTL_SHUT_OUT:
+		return -ENOLINK;
+	case TORCTL_UNUSABLE:
+	case TORCTL_ABSENCE_OTHER:
+	case TORCTL_ABSENCE_END:
+		break;
+	}
+	return -EBUSY;
+}
+
 static const char *explain(int error)
 {
 	switch (-error) {
@@ -100,6 +124,14 @@ static const char *explain(int error)
 		return "Tor did not answer in time";
 	case EINPROGRESS:
 		return "Tor is still starting";
+	case ENOLINK:
+		return "lethe-gate could not authenticate itself to Tor";
+	case EBUSY:
+		return "lethe-gate has too much to do, or cannot ask Tor";
+	case ECONNABORTED:
+		return "lethe-gate does not let this program in";
+	case EHOSTDOWN:
+		return "lethe-gate, which would ask Tor, is not running";
 	case ECONNRESET:
 		return "Tor ended the connection";
 	case EBADMSG:
@@ -122,7 +154,7 @@ static const char *explain(int error)
 
 struct tor_status tor_status_failed(const char *step, int error)
 {
-	struct tor_status status = {0};
+	struct tor_status status = {.starting = error == -EINPROGRESS};
 
 	snprintf(status.reason, sizeof(status.reason), "%s (%s)", explain(error), step);
 	return status;
@@ -142,6 +174,8 @@ void tor_status_json(const struct tor_status *status, struct buf *out)
 
 	json_object_begin(&json, NULL);
 	json_bool(&json, "running", status->running);
+	if (!status->running)
+		json_bool(&json, "starting", status->starting);
 	if (status->running) {
 		json_string(&json, "version", status->version);
 		json_string(&json, "network", status->network ? "enabled" : "disabled");

@@ -10,7 +10,8 @@
 #define TOR_TEXT_MAX 256 /* of one text of Tor's, with its NUL; longer ones are cut */
 
 struct tor_status {
-	bool running; /* Tor answered everything; else only `reason` is set */
+	bool running;  /* Tor answered everything; else only `starting` and `reason` are set */
+	bool starting; /* it is not there yet */
 	char version[TOR_TEXT_MAX];
 	bool network;               /* may use the network: DisableNetwork is 0 */
 	bool live;                  /* something came from the network lately */
@@ -30,6 +31,11 @@ MUST_CHECK int tor_status_phase(const char *text, struct tor_status *status);
 
 /* Ask an authenticated Tor. Returns 0 and a status that is `running`, or as torctl_getinfo(). */
 MUST_CHECK int tor_status_ask(struct torctl *torctl, struct tor_status *ret_status);
+
+/* What lethe-gate's answer to AUTHENTICATE means: 0; -EINPROGRESS (Tor is still starting), -ECONNREFUSED (it
+ * does not run), -ETIMEDOUT (it did not answer), -ENOLINK (the gate is not let in), -EBUSY (the gate cannot
+ * for another reason), or -ECONNABORTED (the gate lets nobody like this in). */
+MUST_CHECK int tor_status_greeting(const struct torctl_line *line);
 
 /* The status of a Tor of which nothing is known but that @step ended in @error (-errno). */
 struct tor_status tor_status_failed(const char *step, int error);

@@ -118,7 +118,8 @@ static void test_json(void **state)
 			    "\"warning\":\"No \\ufffd\",\"reason\":\"NOROUTE\"}\n");
 	tor_status_json(&stopped, &third);
 	assert_string_equal(buf_text(&third),
-			    "{\"running\":false,\"reason\":\"Tor is not running (x)\"}\n");
+			    "{\"running\":false,\"starting\":false,"
+			    "\"reason\":\"Tor is not running (x)\"}\n");
 }
 
 /* Each failure that the client can answer has a sentence of its own, and none is "running". */
@@ -126,18 +127,46 @@ static void test_failures(void **state)
 {
 	static const int errors[] = {-ENOENT,      -ETIMEDOUT,    -ECONNRESET, -EBADMSG,
 				     -EPERM,       -EKEYREJECTED, -EOPNOTSUPP, -EINVAL,
-				     -EINPROGRESS, -EACCES};
+				     -EINPROGRESS, -EACCES,       -ENOLINK,     -EBUSY,
+				     -ECONNABORTED, -EHOSTDOWN};
 	char seen[ARRAY_SIZE(errors)][TOR_TEXT_MAX];
 
 	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
 		struct tor_status status = tor_status_failed("step", errors[i]);
 
 		assert_false(status.running);
+		assert_int_equal(status.starting, errors[i] == -EINPROGRESS);
 		assert_non_null(strstr(status.reason, "(step)"));
 		for (size_t j = 0; j < i; j++)
 			assert_string_not_equal(status.reason, seen[j]);
 		memcpy(seen[i], status.reason, sizeof(seen[i]));
 	}
+}
+
+/* Of what the gate says only one thing is that Tor does not run. */
+static void test_greetings(void **state)
+{
+	static const struct {
+		unsigned code;
+		const char *text;
+		int error;
+	} rows[] = {
+	    {250, "OK", 0},
+	    {451, "Tor is not running", -ECONNREFUSED},
+	    {451, "Tor is not there yet: it is still starting", -EINPROGRESS},
+	    {451, "Tor did not answer", -ETIMEDOUT},
+	    {451, "Tor cannot be used: the gate could not authenticate itself", -ENOLINK},
+	    {451, "Tor cannot be used", -EBUSY},
+	    {451, "Too many connections", -EBUSY},
+	    {451, "Tor is not running after all", -EBUSY},
+	    {510, "Not granted: nothing is, to this user", -ECONNABORTED},
+	    {515, "Tor is not running", -ECONNABORTED},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		assert_int_equal(tor_status_greeting(&(struct torctl_line){.code = rows[i].code,
+									   .text = rows[i].text}),
+				 rows[i].error);
 }
 
 int main(void)
@@ -148,6 +177,7 @@ int main(void)
 	    cmocka_unit_test(test_long_texts_are_cut),
 	    cmocka_unit_test(test_json),
 	    cmocka_unit_test(test_failures),
+	    cmocka_unit_test(test_greetings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

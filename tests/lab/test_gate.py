@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -147,13 +148,46 @@ def test_the_port_knows_whose_a_connection_is(shipped: Gate) -> None:
         assert talk.ask("GETINFO circuit-status").startswith("552 Not granted")
 
 
-def test_whose_socket_is_closed_is_nobody(lab: Lab, shipped: Gate) -> None:
-    """Not root, as the kernel would say of it."""
-    for _ in range(20):
-        connection = gate.connect_as(lab, names.AMNESIA, gate.PORT)
-        connection.shutdown(socket.SHUT_WR)
-        with Talk(connection) as talk:
-            assert talk.last_words() in ("", "510 Not granted: it cannot be told who asks")
+ALL_SET = "setconf Bridge"
+SETTING = "Bridge 192.0.2.1:443"
+
+
+def come_and_close(lab: Lab, running: Gate) -> str:
+    """Two of amnesia's come while the gate is busy: one says something and is gone when the gate asks
+    whose it was; the other has ended what it says, and is told what this returns."""
+    os.kill(running.process.pid, signal.SIGSTOP)
+    try:
+        with gate.connect_as(lab, names.AMNESIA, gate.PORT) as gone:
+            gone.sendall(b'AUTHENTICATE\r\nSETCONF Bridge="192.0.2.1:443"\r\n')
+        ended = gate.connect_as(lab, names.AMNESIA, gate.PORT)
+        ended.sendall(b"AUTHENTICATE\r\n")
+        ended.shutdown(socket.SHUT_WR)
+    finally:
+        os.kill(running.process.pid, signal.SIGCONT)
+    with Talk(ended) as talk:
+        words = talk.last_words()
+    wait_for(lambda: running.guests() == [], SECONDS, "both to be gone")
+    return words
+
+
+def test_whose_socket_is_closed_is_nobody(lab: Lab, tor_folder: Path) -> None:
+    """Not root, as kernels say of it, and not who it was."""
+    with Gate(tor_folder, ALL_SET, lab) as running, lab.tor.control() as control:
+        assert come_and_close(lab, running) == "510 Not granted: it cannot be told who asks"
+        assert SETTING not in control.info("config-text")
+
+
+def test_who_believes_of_a_closed_socket_what_the_kernel_says(lab: Lab, tor_folder: Path) -> None:
+    """The anti-test: it would have been seen."""
+    with (
+        Gate(tor_folder, ALL_SET, lab, program=gate.FAULT) as running,
+        lab.tor.control() as control,
+    ):
+        try:
+            assert come_and_close(lab, running) == "250 OK"
+            assert SETTING in control.info("config-text")
+        finally:
+            control.command("RESETCONF Bridge")
 
 
 # Keys of onion services ---------------------------------------------------------------------------

@@ -5,10 +5,12 @@ no line is smuggled in, nobody is kept waiting or out, and what the gate holds s
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import select
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -258,6 +260,23 @@ def test_who_does_not_read_is_not_waited_for(shipped: Gate) -> None:
             works(shipped)
 
 
+def _poll_timeout(pid: int) -> int | None:
+    """For how long the process waits, in poll(2), of which the third argument says it; None if elsewhere."""
+    words = Path(f"/proc/{pid}/syscall").read_text(encoding="ascii").split()
+    if words[0] != "7":
+        return None
+    return ctypes.c_int(int(words[3], 16) & 0xFFFFFFFF).value
+
+
+def test_who_has_read_everything_may_wait_for_ever(shipped: Gate) -> None:
+    """Nothing that was answered is taken for something that still waits to be read."""
+    with shipped.connect(STRANGER).login() as talk:
+        for _ in range(3):
+            assert talk.ask("GETINFO version").startswith("250-version=")
+        (guest,) = shipped.guests()
+        wait_for(lambda: _poll_timeout(guest) == -1, SECONDS, "no end of its waiting")
+
+
 def test_half_a_line_keeps_nobody_waiting(shipped: Gate) -> None:
     with shipped.connect(names.AMNESIA) as half, shipped.connect(names.AMNESIA).login() as other:
         half.send(b"AUTHENT")
@@ -281,9 +300,28 @@ def test_tor_ends_and_comes_again() -> None:
             tor.stop()
             assert talk.last_words() == "451 Tor has ended the connection"
         with running.connect(names.AMNESIA) as talk:
-            assert talk.last_words().startswith("451 Tor is not running")
+            assert talk.last_words() == "451 Tor is not running"
         tor.start()
         works(running)
+
+
+def test_tor_that_is_starting() -> None:
+    """It is not there yet; then it listens, and has not written its cookie."""
+    starting = "451 Tor is not there yet: it is still starting"
+    group = names.user(names.DEBIAN_TOR).gid
+    with tempfile.TemporaryDirectory(prefix="lethe-tor-") as folder, socket.socket(
+            socket.AF_UNIX) as listener:  # fmt: skip
+        path = Path(folder)
+        path.chmod(0o755)
+        with Gate(path) as running:
+            with running.connect(names.AMNESIA) as talk:
+                assert talk.last_words() == starting
+            listener.bind(str(path / "control"))
+            listener.listen()
+            os.chown(path / "control", 0, group)
+            (path / "control").chmod(0o660)
+            with running.connect(names.AMNESIA) as talk:
+                assert talk.last_words() == starting
 
 
 def test_another_at_tors_place_is_shown_no_cookie(tmp_path: Path) -> None:
@@ -351,6 +389,25 @@ def test_grants_are_checked(tmp_path: Path) -> None:
                           "  hint: did you mean 'version'?\n")  # fmt: skip
     (tmp_path / "a.conf").unlink()
     assert check(tmp_path).returncode == 1
+
+
+def test_a_grant_more_takes_nothing_away(tor: PrivateTor) -> None:
+    """What several clients have alike is counted once."""
+    same = "see 9050, 9150, 9040\nonions to 1, 17600-17650\n"
+    more = "".join(f"client more{number}\nusers everyone\n{same}" for number in range(9))
+    with Gate(tor.folder, f"getinfo version\n{same}{more}") as running:
+        works(running)
+
+
+def test_more_than_a_user_can_have_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.conf").write_text("lethe-gate 1\nclient a\nusers amnesia\nsee 1, 2, 3, 4, 5\n")
+    assert check(tmp_path).returncode == 0
+    (tmp_path / "b.conf").write_text("lethe-gate 1\nclient b\nusers amnesia\nsee 6, 7, 8, 9\n")
+    bad = check(tmp_path)
+    assert bad.returncode == 1 and bad.stdout == ""
+    assert bad.stderr == (f"{tmp_path}/b.conf:2:8: with the client 'b' the user amnesia has more than 8 "
+                          "ports whose streams are seen\n"
+                          "  hint: a user has the sum of what its clients have\n")  # fmt: skip
 
 
 def test_without_grants_or_sockets_it_does_not_start(tor: PrivateTor, tmp_path: Path) -> None:

@@ -152,7 +152,7 @@ STATES: dict[str, tuple[dict[str, Any], dict[str, Any], int, list[str]]] = {
         {"tor": says(TOR | {"progress": 0, "circuit": False})}, {"links": []}, WAITING,
         ["Links not yet: there is no network device."]),
     "Tor not running": (
-        {"tor": says({"running": False, "reason": "Tor is not running (x)"})}, {}, BAD,
+        {"tor": says({"running": False, "starting": False, "reason": "Tor is not running (x)"})}, {}, BAD,
         ["Tor BAD: not running", "restart the computer", "Something is wrong: see BAD above."]),
     "filter missing": (
         {"wall": says(WALL | {"state": "open", "rules": "none"})}, {}, BAD,

@@ -57,7 +57,8 @@ def test_a_real_tor_refuses_another_cookie(lab: Lab, tmp_path: Path) -> None:
     os.chown(other, tor.uid, tor.gid)
     status, answer = tor_status(real(lab)[0], other)
     assert status == 1
-    assert answer == {"running": False, "reason": "Tor refused the cookie (while authenticating)"}
+    assert answer == {"running": False, "starting": False,
+                      "reason": "Tor refused the cookie (while authenticating)"}  # fmt: skip
 
 
 def test_a_real_tor_without_network() -> None:
@@ -188,7 +189,51 @@ def test_through_the_gate() -> None:
     assert answer["progress"] == 0 and not answer["circuit"]
     assert gone.returncode == 1
     assert json.loads(gone.stdout) == {
-        "running": False, "reason": "Tor is not running (while authenticating)"}  # fmt: skip
+        "running": False, "starting": False, "reason": "Tor is not running (says lethe-gate)"}  # fmt: skip
+
+
+def at_the_gate(path: Path) -> dict[str, Any]:
+    argv = [str(TOR_STATUS), f"--socket={path}"]
+    result = subprocess.run(argv, capture_output=True, text=True, timeout=SECONDS, check=False)
+    assert result.returncode == 1 and result.stderr == ""
+    answer = json.loads(result.stdout)
+    assert isinstance(answer, dict)
+    return answer
+
+
+def test_starting_is_not_stopped() -> None:
+    """Before Tor has been there; when it has been; and when there is no gate."""
+    tor = gate.PrivateTor()
+    with gate.Gate(tor.folder) as running:
+        assert at_the_gate(running.socket) == {
+            "running": False, "starting": True, "reason": "Tor is still starting (says lethe-gate)"}  # fmt: skip
+        with tor:
+            argv = [str(TOR_STATUS), f"--socket={running.socket}", "--wait=60"]
+            assert subprocess.run(argv, capture_output=True, check=False).returncode == 0
+            tor.stop()
+            stopped = at_the_gate(running.socket)
+        nobody = running.socket
+    assert not stopped["starting"] and stopped["reason"].startswith("Tor is not running")
+    none = at_the_gate(nobody)
+    assert not none["starting"] and none["reason"].startswith("lethe-gate, which would ask Tor,")
+
+
+GREETINGS = {
+    b"451 Too many connections\r\n": "lethe-gate has too much to do",
+    b"451 Tor did not answer\r\n": "Tor did not answer in time",
+    b"451 Tor cannot be used: the gate could not authenticate itself\r\n":
+        "lethe-gate could not authenticate itself",
+    b"451 Tor cannot be used\r\n": "lethe-gate has too much to do, or cannot ask Tor",
+    b"510 Not granted: nothing is, to this user\r\n": "lethe-gate does not let this program in",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("greeting", GREETINGS, ids=lambda text: text.decode().strip())
+def test_what_keeps_the_gate_is_told(greeting: bytes) -> None:
+    """None of it says that Tor does not run."""
+    with Liar(answers(AUTHENTICATE=greeting)) as liar:
+        answer = at_the_gate(liar.control)
+    assert not answer["starting"] and GREETINGS[greeting] in answer["reason"]
 
 
 def test_nobody_there(tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ SECONDS = 120.0
 SHIPPED = names.SOURCE_ROOT / "data" / "gate"
 RECORDS = names.FIXTURES / "gate"
 PROGRAM = rules.wall().parents[1] / "gate" / "lethe-gate"
+# With a fault planted (tests/lab/meson.build).
+FAULT = rules.wall().parents[2] / "tests" / "lab" / "lethe-gate-fault"
 PORT = 9051
 UID = 64123  # of the gate: nobody else's
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -114,7 +116,7 @@ class Gate:
     statements of a client that everybody is; if not given, the shipped ones."""
 
     def __init__(self, tor: Path, grants: str | None = None, lab: Lab | None = None,
-                 users: dict[str, int] | None = None) -> None:  # fmt: skip
+                 users: dict[str, int] | None = None, program: Path = PROGRAM) -> None:  # fmt: skip
         self._lab = lab
         self.folder = Path(tempfile.mkdtemp(prefix="lethe-gate-"))
         self.folder.chmod(0o777)
@@ -132,7 +134,7 @@ class Gate:
         more = "".join(f"{name}:x:{uid}:{uid}::/:/bin/false\n" for name, uid in (users or {}).items())
         accounts.write_text(names.PASSWD.read_text(encoding="ascii") + more, encoding="ascii")
         argv = ["setpriv", f"--reuid={UID}", f"--regid={UID}", f"--groups={group}", "--",
-                str(PROGRAM), f"--grants={folder}", f"--passwd={accounts}", f"--tor={tor}",
+                str(program), f"--grants={folder}", f"--passwd={accounts}", f"--tor={tor}",
                 "--cookie=cookie", f"--listen={self.socket}"]  # fmt: skip
         if lab:
             argv = ["nsenter", f"--net={netns.path(lab.ns(names.HOST))}", *argv, f"--port={PORT}"]
@@ -143,10 +145,12 @@ class Gate:
     def _listens(self) -> bool:
         assert self.process.poll() is None, self.words.read_text()
         try:
-            self.connect(names.ROOT).socket.close()
+            with self.connect(names.ROOT) as talk:
+                talk.send(b"QUIT\r\n")
+                # It takes connections: all its sockets are there, and this one's guest has gone.
+                return bool(talk.last_words())
         except OSError:
             return False
-        return True
 
     def __enter__(self) -> Gate:
         return self
