@@ -169,7 +169,7 @@ static void tell_failures(const struct judge_round *round)
 	fprintf(stderr, " of %u pools\n", round->pools);
 }
 
-static struct judge_verdict by_network(struct daemon *daemon)
+static struct judge_verdict by_network(struct daemon *daemon, int asker)
 {
 	struct judge_verdict verdict;
 	struct judge_round round;
@@ -178,7 +178,9 @@ static struct judge_verdict by_network(struct daemon *daemon)
 	if (judge_known(&daemon->session, clock_now(), &verdict))
 		return verdict;
 	daemon->status.queries++;
-	r = ask_network(daemon->fetch, &round);
+	r = ask_network(daemon->fetch, asker, &round);
+	if (r == -ECANCELED)
+		return kept(JUDGE_UNWANTED);
 	if (r < 0) {
 		complain(r, "cannot have the network asked");
 		return kept(JUDGE_BAD_FETCH);
@@ -203,7 +205,8 @@ static struct judge_verdict by_consensus(struct daemon *daemon)
 	return kept(r == -EBADMSG ? JUDGE_BAD_CONSENSUS : JUDGE_NO_CONSENSUS);
 }
 
-static struct judge_verdict judge(struct daemon *daemon, enum request_mode mode)
+/* Who asked and has gone may have chosen to hide meanwhile: for him nothing is asked, and nothing set. */
+static struct judge_verdict judge(struct daemon *daemon, enum request_mode mode, int asker)
 {
 	struct judge_verdict verdict;
 	int r;
@@ -211,9 +214,13 @@ static struct judge_verdict judge(struct daemon *daemon, enum request_mode mode)
 	/* Nobody is asked for a time that nothing could be done with. */
 	if (!daemon->has_floor)
 		return kept(JUDGE_NO_FLOOR);
-	verdict = mode == REQUEST_NETWORK ? by_network(daemon) : by_consensus(daemon);
+	if (peer_gone(asker))
+		return kept(JUDGE_UNWANTED);
+	verdict = mode == REQUEST_NETWORK ? by_network(daemon, asker) : by_consensus(daemon);
 	if (verdict.outcome != JUDGE_SET)
 		return verdict;
+	if (peer_gone(asker))
+		return kept(JUDGE_UNWANTED);
 	r = ask_set(daemon->set, verdict.real, verdict.boot);
 	if (r < 0) {
 		complain(r, "the clock was not set");
@@ -238,7 +245,7 @@ static int serve_one(struct daemon *daemon, int fd)
 	if (r < 0)
 		return r;
 	daemon->status.requests++;
-	verdict = judge(daemon, mode);
+	verdict = judge(daemon, mode, fd);
 	note(daemon, request_mode_name(mode), &verdict);
 	request_write_answer(&verdict, &answer);
 	r = buf_finish(&answer);

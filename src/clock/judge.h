@@ -46,6 +46,7 @@ enum judge_reason {
 	JUDGE_STALE,	    /* the consensus is older than what is known already */
 	JUDGE_NO_FLOOR,	    /* when this system was built is not known, so that nothing is set */
 	JUDGE_REFUSED,	    /* the setter refused, or could not */
+	JUDGE_UNWANTED,	    /* who asked did not wait for the answer */
 	/* right, or set */
 	JUDGE_NETWORK,	    /* by the network's time */
 	JUDGE_KNOWN,	    /* by the network's time that was known already: nothing was asked */

@@ -27,6 +27,7 @@ static const struct {
     [JUDGE_STALE] = {"stale-consensus", "Tor's consensus is older than what is known already"},
     [JUDGE_NO_FLOOR] = {"no-build-date", "it is not known when this system was built"},
     [JUDGE_REFUSED] = {"refused", "the clock could not be set"},
+    [JUDGE_UNWANTED] = {"unwanted", "who asked did not wait for the answer"},
     [JUDGE_NETWORK] = {"network", "by the network's time"},
     [JUDGE_KNOWN] = {"known", "by the network's time, which was known already"},
     [JUDGE_CONSENSUS] = {"consensus", "by Tor's consensus"},

@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import re
 import socket
 import struct
 import subprocess
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -44,14 +46,53 @@ def test_who_says_nothing_holds_nobody_up(quiet: Lab, servers: TimeServers) -> N
             assert judged.ask("network")["outcome"] == "right"
 
 
+def question(judged: Clock) -> socket.socket:
+    """Asked, and the answer is still to come."""
+    door = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    door.connect(str(judged.folder / "ask"))
+    door.send(b'{"mode":"network"}')
+    return door
+
+
 def test_who_asked_has_gone(quiet: Lab, servers: TimeServers) -> None:
-    """The question is answered all the same, for the next."""
+    """Before it was its turn: nobody is asked, for nobody wants to know."""
     with clock(quiet, servers) as judged:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as door:
-            door.connect(str(judged.folder / "ask"))
-            door.send(b'{"mode":"network"}')
-        assert judged.ask("network")["reason"] == "known"
+        question(judged).close()
+        assert judged.ask("consensus")["outcome"] == "kept"
+        assert judged.fetchers == []
+        status = judged.status()
+        assert (status["requests"], status["queries"]) == (2, 0)
+        assert judged.ask("network")["reason"] == "network"
         assert len(judged.fetchers) == 1
+
+
+def test_who_waits_behind_another_has_gone(quiet: Lab, servers: TimeServers) -> None:
+    servers.all(timeservers.is_silent)
+    with clock(quiet, servers, host_seconds=60) as judged:
+        with question(judged):
+            hold(judged)
+            question(judged).close()
+        assert judged.ask("consensus")["outcome"] == "kept"
+        assert judged.status()["queries"] == 1 and len(judged.fetchers) == 1
+
+
+def test_who_asked_goes_before_the_clock_is_set(quiet: Lab, servers: TimeServers) -> None:
+    """While the network is asked: what it says after that sets nothing."""
+    asked: queue.Queue[socket.socket] = queue.Queue()
+    gone = threading.Event()
+
+    def serve(connection: socket.socket) -> None:
+        connection.send(record(BEGIN, 3))
+        asked.put(connection)
+        gone.wait(SECONDS)
+        fetcher(fresh=True)(connection)
+
+    with clock(quiet, servers, fetch=serve) as judged:
+        with question(judged):
+            asked.get(timeout=SECONDS)
+        gone.set()
+        assert judged.ask("consensus")["outcome"] == "kept"
+        assert judged.messages == []
 
 
 # Liars in the fetcher's place -------------------------------------------------------------------
