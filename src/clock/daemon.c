@@ -188,7 +188,7 @@ static struct judge_verdict by_network(struct daemon *daemon, int asker)
 	daemon->status.pools = round.pools;
 	daemon->status.dated = round.results[RECORD_DATED];
 	verdict = judge_network(&daemon->session, &round, clock_now());
-	if (verdict.outcome == JUDGE_KEPT)
+	if (verdict.reason != JUDGE_NETWORK)
 		tell_failures(&round);
 	return verdict;
 }

@@ -8,7 +8,9 @@
  *
  * Tor's consensus: it is signed by a majority of the directory authorities, and they sign none that
  * begins in the future. So its beginning is a lower bound of the time, whoever handed it on; its end
- * is no upper bound, because an old one can be handed on. A session remembers the highest bound.
+ * is no upper bound, because an old one can be handed on.
+ *
+ * A session remembers the highest bound. Nothing that anybody says sets the clock before it.
  */
 #pragma once
 
@@ -38,6 +40,7 @@ enum judge_reason {
 	JUDGE_NO_QUORUM,    /* too few pools answered with a date that can be used */
 	JUDGE_DISAGREE,	    /* they answered, and differ */
 	JUDGE_BEFORE_BUILD, /* what they say is before this system was built */
+	JUDGE_BEFORE_PROVEN, /* what they say is before what a consensus has proven to be past */
 	JUDGE_TOO_LATE,	    /* what they say is too many years after it */
 	JUDGE_CERTIFICATES, /* certificates are not valid at the time that they vouch for */
 	JUDGE_BAD_FETCH,    /* what asks the network does not do as it should, or cannot */
@@ -87,7 +90,8 @@ struct judge_session {
 	int64_t bound, bound_boot;     /* not before this it was, and when, ns */
 };
 
-/* The verdict on a round that has ended or will say no more; a time that was found is remembered. */
+/* The verdict on a round that has ended or will say no more; a time that was found is remembered. Where
+ * too many pools tell a time that is proven to be past, a clock that is before the bound is put to it. */
 struct judge_verdict judge_network(struct judge_session *session, const struct judge_round *round,
 				   struct clock_now now);
 

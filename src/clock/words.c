@@ -18,6 +18,8 @@ static const struct {
     [JUDGE_NO_QUORUM] = {"no-quorum", "too few answered with a time that can be used"},
     [JUDGE_DISAGREE] = {"disagreement", "those who answered differ"},
     [JUDGE_BEFORE_BUILD] = {"before-build", "the time told is before this system was built"},
+    [JUDGE_BEFORE_PROVEN] = {"before-proven",
+			     "the time told is before one that Tor's consensus has proven to be past"},
     [JUDGE_TOO_LATE] = {"too-late", "the time told is too many years after this system was built"},
     [JUDGE_CERTIFICATES] = {"certificates",
 			    "certificates are not valid at the time that they vouch for"},
