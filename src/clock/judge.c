@@ -236,22 +236,28 @@ struct judge_verdict judge_network(struct judge_session *session, const struct j
 	return at_least_proven(session, by_pools(session, round, now), now);
 }
 
-/* What time it is by the network's last word. */
-static int64_t network_time(const struct judge_session *session, int64_t boot)
+/* What time it is by the network's last word, and not before what is proven. False: there is none, or a
+ * consensus has shown meanwhile that it was a lie. */
+static bool network_time(const struct judge_session *session, int64_t boot, int64_t *ret_time)
 {
-	return session->network + (boot - session->network_boot);
+	int64_t time = session->network + (boot - session->network_boot);
+	int64_t bound = proven(session, boot);
+
+	if (!session->has_network || time + JUDGE_AGREE < bound)
+		return false;
+	*ret_time = time > bound ? time : bound;
+	return true;
 }
 
 bool judge_known(const struct judge_session *session, struct clock_now now,
 		 struct judge_verdict *ret_verdict)
 {
-	if (!session->has_network || now.boot - session->network_boot > JUDGE_FRESH)
+	int64_t time;
+
+	if (!network_time(session, now.boot, &time) ||
+	    now.boot - session->network_boot > JUDGE_FRESH)
 		return false;
-	/* A consensus has shown meanwhile that it was a lie. */
-	if (session->has_bound && network_time(session, now.boot) + JUDGE_AGREE <
-				      session->bound + (now.boot - session->bound_boot))
-		return false;
-	*ret_verdict = put_right(network_time(session, now.boot), now, JUDGE_KNOWN);
+	*ret_verdict = put_right(time, now, JUDGE_KNOWN);
 	return true;
 }
 
@@ -287,38 +293,37 @@ static int64_t raise_bound(struct judge_session *session, int64_t valid_after, i
 }
 
 /* The best that is known of the time in and after a consensus, and not before the bound: the network's
- * word, if the bound does not belie it, else the middle of when everybody gets this consensus. */
+ * word, else the middle of when everybody gets this consensus. */
 static int64_t best_guess(const struct judge_session *session,
 			  const struct judge_consensus *consensus, int64_t bound, int64_t boot)
 {
-	int64_t begin = consensus->valid_after * CLOCK_NS, best;
+	int64_t begin = consensus->valid_after * CLOCK_NS, time;
 
-	if (session->has_network && network_time(session, boot) + JUDGE_AGREE >= bound)
-		best = network_time(session, boot);
-	else
-		best = begin + (consensus->fresh_until - consensus->valid_after) * CLOCK_NS / 2;
-	return bound > best ? bound : best;
+	if (network_time(session, boot, &time))
+		return time;
+	time = begin + (consensus->fresh_until - consensus->valid_after) * CLOCK_NS / 2;
+	return bound > time ? bound : time;
 }
 
 struct judge_verdict judge_consensus(struct judge_session *session,
 				     const struct judge_consensus *consensus, struct clock_now now)
 {
+	struct judge_verdict known;
 	enum judge_reason reason;
-	int64_t end, bound, best;
+	int64_t bound;
 
 	if (!consensus_fits(consensus, session->floor, &reason))
 		return kept(reason);
-	end = consensus->valid_until * CLOCK_NS;
 	bound = raise_bound(session, consensus->valid_after * CLOCK_NS, now.boot);
-	best = best_guess(session, consensus, bound, now.boot);
 	if (now.real + JUDGE_AGREE < bound)
-		return put_right(best, now, JUDGE_CONSENSUS);
-	if (now.real <= end)
+		return put_right(best_guess(session, consensus, bound, now.boot), now,
+				 JUDGE_CONSENSUS);
+	if (now.real <= consensus->valid_until * CLOCK_NS)
 		return (struct judge_verdict){.outcome = JUDGE_RIGHT_ALREADY,
 					      .reason = JUDGE_CONSENSUS};
-	/* The clock may be ahead, or the consensus old: it is if it must be over by the time that has
-	 * passed since it was first seen, or by what the network says. */
-	if (bound > end || best > end)
-		return kept(JUDGE_STALE);
-	return put_right(best, now, JUDGE_CONSENSUS);
+	/* The clock may be ahead, or the consensus old, and no consensus can tell which: to be put back
+	 * it takes the network's word. */
+	if (judge_known(session, now, &known) && known.outcome == JUDGE_SET)
+		return known;
+	return kept(JUDGE_STALE);
 }

@@ -7,8 +7,10 @@
  * pools lie or are silent, the median lies between two honest answers, whatever the liars say.
  *
  * Tor's consensus: it is signed by a majority of the directory authorities, and they sign none that
- * begins in the future. So its beginning is a lower bound of the time, whoever handed it on; its end
- * is no upper bound, because an old one can be handed on.
+ * begins in the future. So it proves one thing, whoever handed it on: it is not before its beginning.
+ * It never proves that it is not later, for an old one can be handed on, and a clock that is right is
+ * then beyond its end. So a consensus only ever puts a clock forward. To put one back takes a word that
+ * cannot be merely old: what the network answered in the last hour, within TLS connections made for it.
  *
  * A session remembers the highest bound. Nothing that anybody says sets the clock before it.
  */
@@ -46,7 +48,7 @@ enum judge_reason {
 	JUDGE_BAD_FETCH,    /* what asks the network does not do as it should, or cannot */
 	JUDGE_NO_CONSENSUS, /* Tor has none, or could not be asked */
 	JUDGE_BAD_CONSENSUS, /* its times cannot be */
-	JUDGE_STALE,	    /* the consensus is older than what is known already */
+	JUDGE_STALE,	    /* by the clock the consensus is over: it may be old, or the clock ahead */
 	JUDGE_NO_FLOOR,	    /* when this system was built is not known, so that nothing is set */
 	JUDGE_REFUSED,	    /* the setter refused, or could not */
 	JUDGE_UNWANTED,	    /* who asked did not wait for the answer */

@@ -235,6 +235,36 @@ static void test_never_before_what_is_proven(void **state)
 	assert_true(tried > ROUNDS);
 }
 
+/* Who hides has the consensus alone, and it may be older than any that was seen: whatever comes, the
+ * clock is only ever put forward. */
+static void test_a_consensus_never_puts_back(void **state)
+{
+	struct test_random random = test_random_begin();
+	unsigned forward = 0, ahead = 0;
+
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		struct judge_session session = {.floor = TEST_FLOOR};
+		struct clock_now now =
+		    test_now(TEST_REAL + test_random_around(&random, 30 * 86400), TEST_BOOT);
+
+		for (unsigned step = 0; step < 6; step++) {
+			int64_t begin = TEST_REAL + test_random_around(&random, 30 * 86400);
+			int64_t end = begin + 3600 + test_random_below(&random, 80000);
+			struct judge_consensus consensus = {
+			    .valid_after = begin, .fresh_until = begin + 3600, .valid_until = end};
+			struct judge_verdict verdict = judge_consensus(&session, &consensus, now);
+
+			ahead += now.real > end * CLOCK_NS;
+			if (verdict.outcome != JUDGE_SET)
+				continue;
+			assert_true(verdict.real > now.real);
+			now.real = verdict.real;
+			forward++;
+		}
+	}
+	assert_true(forward > ROUNDS / 4 && ahead > ROUNDS / 4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -243,6 +273,7 @@ int main(void)
 	    cmocka_unit_test(test_nothing_impossible),
 	    cmocka_unit_test(test_the_bound_only_rises),
 	    cmocka_unit_test(test_never_before_what_is_proven),
+	    cmocka_unit_test(test_a_consensus_never_puts_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -378,6 +378,10 @@ static void test_what_is_set_is_not_before_what_is_proven(void **state)
 	assert_int_equal(verdict.reason, JUDGE_NETWORK);
 	assert_int_equal(verdict.real, (TEST_REAL + 8) * CLOCK_NS);
 	assert_int_equal(session.network, verdict.real);
+	/* Nor is what is known, when it has been proven since that it is some seconds later. */
+	prove(TEST_REAL - 500 + 14);
+	assert_true(judge_known(&session, test_now(TEST_REAL - 3600, JUDGED_BOOT), &verdict));
+	assert_int_equal(verdict.real, (TEST_REAL + 14) * CLOCK_NS);
 }
 
 /* The clock itself is before what is proven, as liars may have set it when nothing was: it does not stay

@@ -26,7 +26,7 @@ static const struct {
     [JUDGE_BAD_FETCH] = {"fetch-failed", "what asks the network failed"},
     [JUDGE_NO_CONSENSUS] = {"no-consensus", "Tor has no consensus yet, or could not be asked"},
     [JUDGE_BAD_CONSENSUS] = {"bad-consensus", "the times of Tor's consensus cannot be"},
-    [JUDGE_STALE] = {"stale-consensus", "Tor's consensus is older than what is known already"},
+    [JUDGE_STALE] = {"stale-consensus", "Tor's consensus is over by the clock, but may be old"},
     [JUDGE_NO_FLOOR] = {"no-build-date", "it is not known when this system was built"},
     [JUDGE_REFUSED] = {"refused", "the clock could not be set"},
     [JUDGE_UNWANTED] = {"unwanted", "who asked did not wait for the answer"},
