@@ -169,12 +169,25 @@ static void tell_failures(const struct judge_round *round)
 	fprintf(stderr, " of %u pools\n", round->pools);
 }
 
+/* Tor may have verified a consensus that nobody has asked about yet. Asking Tor sends nothing; without an
+ * answer the network is asked all the same, for there may be no consensus until the clock is right. */
+static void hear_what_is_proven(struct daemon *daemon)
+{
+	struct judge_consensus consensus;
+
+	if (ask_consensus(daemon->tor, &consensus) == 0)
+		judge_hear(&daemon->session, &consensus, clock_now().boot);
+}
+
 static struct judge_verdict by_network(struct daemon *daemon, int asker)
 {
 	struct judge_verdict verdict;
 	struct judge_round round;
 	int r;
 
+	hear_what_is_proven(daemon);
+	if (peer_gone(asker))
+		return kept(JUDGE_UNWANTED);
 	if (judge_known(&daemon->session, clock_now(), &verdict))
 		return verdict;
 	daemon->status.queries++;

@@ -305,6 +305,14 @@ static int64_t best_guess(const struct judge_session *session,
 	return bound > time ? bound : time;
 }
 
+void judge_hear(struct judge_session *session, const struct judge_consensus *consensus, int64_t boot)
+{
+	enum judge_reason reason;
+
+	if (consensus_fits(consensus, session->floor, &reason))
+		(void)raise_bound(session, consensus->valid_after * CLOCK_NS, boot);
+}
+
 struct judge_verdict judge_consensus(struct judge_session *session,
 				     const struct judge_consensus *consensus, struct clock_now now)
 {

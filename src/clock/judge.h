@@ -107,5 +107,8 @@ struct judge_consensus {
 	int64_t valid_after, fresh_until, valid_until; /* seconds */
 };
 
+/* What it proves is remembered, and nothing is judged. */
+void judge_hear(struct judge_session *session, const struct judge_consensus *consensus, int64_t boot);
+
 struct judge_verdict judge_consensus(struct judge_session *session,
 				     const struct judge_consensus *consensus, struct clock_now now);

@@ -193,6 +193,23 @@ static void test_back_by_the_network(void **state)
 	assert_int_equal(judge(0, clock, 100).outcome, JUDGE_KEPT);
 }
 
+/* Before the network is asked: what is proven is remembered, and what cannot be is not. */
+static void test_only_heard(void **state)
+{
+	const struct judge_consensus good = hourly(TEST_REAL), older = hourly(TEST_REAL - HOUR),
+				     early = hourly(TEST_FLOOR - HOUR),
+				     late = hourly(CLOCK_CEILING(TEST_FLOOR));
+
+	judge_hear(&session, &early, TEST_BOOT);
+	judge_hear(&session, &late, TEST_BOOT);
+	assert_false(session.has_bound);
+	judge_hear(&session, &good, TEST_BOOT);
+	judge_hear(&session, &older, TEST_BOOT + CLOCK_NS);
+	assert_true(session.has_bound);
+	assert_int_equal(session.bound, TEST_REAL * CLOCK_NS);
+	assert_int_equal(session.bound_boot, TEST_BOOT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -204,6 +221,7 @@ int main(void)
 	    cmocka_unit_test_setup(test_no_way_back, setup),
 	    cmocka_unit_test_setup(test_with_the_network, setup),
 	    cmocka_unit_test_setup(test_back_by_the_network, setup),
+	    cmocka_unit_test_setup(test_only_heard, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
