@@ -17,6 +17,7 @@ import pytest
 from labkit import client, connecting, names, netns
 from labkit.connecting import Moat, Rig, blocked, sent
 from labkit.lab import Lab
+from labkit.toldtor import ESTABLISHED, ToldTor
 from labkit.wait import wait_for
 
 SECONDS = connecting.SECONDS
@@ -480,6 +481,37 @@ def test_daemon_told_to_end(rig: Rig) -> None:
         wait_for(lambda: rig.tor.networked, SECONDS, "Tor on its way")
         assert daemon.close() == ""
         assert not rig.tor.networked
+
+
+# What Tor said of another connection ---------------------------------------------------------------
+
+
+def connects_by_itself_alone(daemon: connecting.Daemon, tor: ToldTor) -> None:
+    wait_for(lambda: tor.networked, SECONDS, "Tor's network")
+    assert daemon.status()["state"] == "connecting"
+    tor.connect()
+    daemon.await_state("connected")
+
+
+def test_a_tor_that_comes_connected_in_another_way(rig: Rig) -> None:
+    """It is set anew, and has no circuit after that, whatever it said when it was met."""
+    daemon = rig.daemon()
+    daemon.await_state("asked")
+    daemon.run("auto", "--no-wait")
+    daemon.await_state("connecting", phase="waiting-tor")
+    # Before its socket is seen, so that it has its network when it is met.
+    with ToldTor(rig.tor, connected=True) as tor:
+        wait_for(lambda: not tor.connected, SECONDS, "that Tor is set anew")
+        connects_by_itself_alone(daemon, tor)
+
+
+def test_a_circuit_that_tor_tells_of_too_late(rig: Rig) -> None:
+    """One that it had before it lost its network: told after the answer to that."""
+    with ToldTor(rig.tor, late=ESTABLISHED) as tor:
+        daemon = rig.daemon()
+        daemon.await_state("asked")
+        daemon.run("auto", "--no-wait")
+        connects_by_itself_alone(daemon, tor)
 
 
 # At the console -----------------------------------------------------------------------------------
