@@ -534,6 +534,19 @@ static void test_adoption(void **state)
 	trial_tor(&trial);
 	trial_lease(&trial, TORCTL_TRANSPORT_OBFS4, LEASE_READY);
 	assert_int_equal(trial.tor_bridges.count, 1);
+	/* Whoever said no before Tor was met did not mean a Tor that is connected already; and does not by
+	 * putting the question again. */
+	for (int i = 0; i < 3; i++) {
+		trial_begin(&trial, NULL);
+		trial_link(&trial, true);
+		trial_simple(&trial, i == 0 ? EVENT_FORGET : EVENT_CANCEL);
+		if (i == 2)
+			trial_simple(&trial, EVENT_RETRY);
+		trial.tor_network = true;
+		trial_take(&trial, here);
+		assert_state(i == 1 ? STATE_OFFLINE : STATE_ASKED);
+		assert_false(trial.tor_network);
+	}
 	/* What was not connected, or is not understood, or comes later, is shut. */
 	const struct event refused[] = {half, foreign};
 
