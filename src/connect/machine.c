@@ -402,11 +402,11 @@ static void on_clock(struct turn *turn, const struct event *event)
 	machine->bounding = false;
 	if (event->clock.outcome == CLOCK_SET) {
 		/* Tor begins anew with the right time. */
-		machine->clock_wrong = false;
+		machine->clock_wrong = machine->implausible = false;
 		turn_shut_tor(turn);
 		turn_go_way(turn);
 	} else if (event->clock.outcome == CLOCK_RIGHT) {
-		machine->clock_wrong = false;
+		machine->clock_wrong = machine->implausible = false;
 		turn_set_timer(turn, machine->patience.stall_far);
 	} else {
 		turn_leave_way(turn, turn_blame_bridges(machine));
