@@ -16,6 +16,7 @@ import pytest
 
 from labkit import client, connecting, names, netns
 from labkit.connecting import Moat, Rig, blocked, sent
+from labkit.deaf import deaf
 from labkit.lab import Lab
 from labkit.toldtor import ESTABLISHED, ToldTor
 from labkit.wait import wait_for
@@ -428,6 +429,32 @@ def test_network_goes_and_comes(rig: Rig) -> None:
                    rig.guest)  # fmt: skip
     daemon.await_state("connected")
     assert fetches(rig)
+
+
+def test_a_kernel_that_does_not_tell_of_routes(rig: Rig) -> None:
+    """What cannot be told is taken for no network, is said once, and is asked again by itself: nothing
+    changes after that of which the kernel would tell."""
+    daemon = begin(rig)
+    with deaf(daemon.process.pid, listens=False):
+        netns.ip_batch(["address add 192.0.2.77/32 dev lo"], rig.guest)
+        daemon.await_state("offline")
+        netns.ip_batch(["address del 192.0.2.77/32 dev lo"], rig.guest)
+        daemon.run("retry", "--no-wait")
+    daemon.await_state("asked")
+    assert daemon.close().count("cannot ask whether there is a network") == 1
+
+
+def test_who_tries_again_has_the_kernel_asked(rig: Rig) -> None:
+    """Also when it was not told of a change."""
+    daemon = begin(rig)
+    with deaf(daemon.process.pid, listens=True):
+        netns.ip_batch(["link set eth0 down"], rig.guest)
+        daemon.run("retry", "--no-wait")
+        assert daemon.state == "offline"
+        netns.ip_batch(["link set eth0 up", f"route add default via {names.ROUTER_ADDRESS}"],
+                       rig.guest)  # fmt: skip
+        daemon.run("retry", "--no-wait")
+        assert daemon.state == "asked"
 
 
 def test_daemon_killed_while_connected(rig: Rig, bridge: str) -> None:
