@@ -93,7 +93,7 @@ struct judge_session {
 };
 
 /* The verdict on a round that has ended or will say no more; a time that was found is remembered. Where
- * too many pools tell a time that is proven to be past, a clock that is before the bound is put to it. */
+ * none was, and no portal either, a clock that is before the bound is put to it. */
 struct judge_verdict judge_network(struct judge_session *session, const struct judge_round *round,
 				   struct clock_now now);
 
