@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "sandbox_clock.h"
 
+#include "sandbox_filter.h"
+
 #include <fcntl.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdint.h>
 #include <sys/socket.h>
 #include <time.h>
-
-static void filter_release(scmp_filter_ctx *filter)
-{
-	if (*filter)
-		seccomp_release(*filter);
-}
 
 /* What each of them needs for memory, time, what is open, and its end. */
 static const int usual[] = {

@@ -13,7 +13,7 @@
 #define TOR_MS	 10000u
 #define SET_TIME (50 * CLOCK_NS) /* less than the setter would still take the message after */
 
-int ask_network(const char *path, struct judge_round *ret_round)
+int ask_network(const char *path, int asker, struct judge_round *ret_round)
 {
 	struct judge_round round = {.begun = clock_now().boot};
 	unsigned char bytes[RECORD_BYTES];
@@ -24,9 +24,11 @@ int ask_network(const char *path, struct judge_round *ret_round)
 	if (r < 0)
 		return r;
 	while (!round.ended) {
-		ssize_t got =
-		    peer_receive(fd, bytes, sizeof(bytes), round.begun + JUDGE_ROUND_MAX);
+		ssize_t got = peer_receive_for(asker, fd, bytes, sizeof(bytes),
+					       round.begun + JUDGE_ROUND_MAX);
 
+		if (got == -ECANCELED)
+			return -ECANCELED;
 		if (got <= 0 || record_read(bytes, (size_t)got, &record) < 0 ||
 		    judge_take(&round, &record, clock_now().boot) < 0) {
 			round.ended = false;

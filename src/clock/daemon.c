@@ -169,16 +169,31 @@ static void tell_failures(const struct judge_round *round)
 	fprintf(stderr, " of %u pools\n", round->pools);
 }
 
-static struct judge_verdict by_network(struct daemon *daemon)
+/* Tor may have verified a consensus that nobody has asked about yet. Asking Tor sends nothing; without an
+ * answer the network is asked all the same, for there may be no consensus until the clock is right. */
+static void hear_what_is_proven(struct daemon *daemon)
+{
+	struct judge_consensus consensus;
+
+	if (ask_consensus(daemon->tor, &consensus) == 0)
+		judge_hear(&daemon->session, &consensus, clock_now().boot);
+}
+
+static struct judge_verdict by_network(struct daemon *daemon, int asker)
 {
 	struct judge_verdict verdict;
 	struct judge_round round;
 	int r;
 
+	hear_what_is_proven(daemon);
+	if (peer_gone(asker))
+		return kept(JUDGE_UNWANTED);
 	if (judge_known(&daemon->session, clock_now(), &verdict))
 		return verdict;
 	daemon->status.queries++;
-	r = ask_network(daemon->fetch, &round);
+	r = ask_network(daemon->fetch, asker, &round);
+	if (r == -ECANCELED)
+		return kept(JUDGE_UNWANTED);
 	if (r < 0) {
 		complain(r, "cannot have the network asked");
 		return kept(JUDGE_BAD_FETCH);
@@ -186,7 +201,7 @@ static struct judge_verdict by_network(struct daemon *daemon)
 	daemon->status.pools = round.pools;
 	daemon->status.dated = round.results[RECORD_DATED];
 	verdict = judge_network(&daemon->session, &round, clock_now());
-	if (verdict.outcome == JUDGE_KEPT)
+	if (verdict.reason != JUDGE_NETWORK)
 		tell_failures(&round);
 	return verdict;
 }
@@ -203,7 +218,8 @@ static struct judge_verdict by_consensus(struct daemon *daemon)
 	return kept(r == -EBADMSG ? JUDGE_BAD_CONSENSUS : JUDGE_NO_CONSENSUS);
 }
 
-static struct judge_verdict judge(struct daemon *daemon, enum request_mode mode)
+/* Who asked and has gone may have chosen to hide meanwhile: for him nothing is asked, and nothing set. */
+static struct judge_verdict judge(struct daemon *daemon, enum request_mode mode, int asker)
 {
 	struct judge_verdict verdict;
 	int r;
@@ -211,9 +227,13 @@ static struct judge_verdict judge(struct daemon *daemon, enum request_mode mode)
 	/* Nobody is asked for a time that nothing could be done with. */
 	if (!daemon->has_floor)
 		return kept(JUDGE_NO_FLOOR);
-	verdict = mode == REQUEST_NETWORK ? by_network(daemon) : by_consensus(daemon);
+	if (peer_gone(asker))
+		return kept(JUDGE_UNWANTED);
+	verdict = mode == REQUEST_NETWORK ? by_network(daemon, asker) : by_consensus(daemon);
 	if (verdict.outcome != JUDGE_SET)
 		return verdict;
+	if (peer_gone(asker))
+		return kept(JUDGE_UNWANTED);
 	r = ask_set(daemon->set, verdict.real, verdict.boot);
 	if (r < 0) {
 		complain(r, "the clock was not set");
@@ -238,7 +258,7 @@ static int serve_one(struct daemon *daemon, int fd)
 	if (r < 0)
 		return r;
 	daemon->status.requests++;
-	verdict = judge(daemon, mode);
+	verdict = judge(daemon, mode, fd);
 	note(daemon, request_mode_name(mode), &verdict);
 	request_write_answer(&verdict, &answer);
 	r = buf_finish(&answer);

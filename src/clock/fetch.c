@@ -224,6 +224,9 @@ static int turn(struct fetch *fetch)
 	struct pollfd gone = {.fd = STDIN_FILENO, .events = POLLIN};
 	int running;
 
+	/* Who asked says nothing: what can be read is the end. */
+	if (poll(&gone, 1, 0) > 0)
+		return -ECONNRESET;
 	if (clock_now().boot >= fetch->deadline)
 		return -ETIMEDOUT;
 	if (curl_multi_perform(fetch->multi, &running) != CURLM_OK)
@@ -232,8 +235,7 @@ static int turn(struct fetch *fetch)
 		return 0;
 	if (curl_multi_poll(fetch->multi, &asker, 1, TURN_MS, NULL) != CURLM_OK)
 		return -EIO;
-	/* Who asked says nothing: what can be read is the end. */
-	return poll(&gone, 1, 0) > 0 ? -ECONNRESET : 0;
+	return 0;
 }
 
 static int ask_all(struct fetch *fetch)

@@ -25,6 +25,33 @@ static struct judge_verdict put_right(int64_t real, struct clock_now now, enum j
 	};
 }
 
+/* ---- what is proven ---- */
+
+/* Before this it is not: when the system was built, or the highest beginning of a consensus that was
+ * seen and what has passed since. */
+static int64_t proven(const struct judge_session *session, int64_t boot)
+{
+	int64_t floor = session->floor * CLOCK_NS, bound;
+
+	if (!session->has_bound)
+		return floor;
+	bound = session->bound + (boot - session->bound_boot);
+	return bound > floor ? bound : floor;
+}
+
+/* Nobody told a time that could be used; but a clock before what is proven is wrong all the same, and
+ * there would be no way out for a Tor that waits for a right one. A portal is told of first. */
+static struct judge_verdict at_least_proven(const struct judge_session *session,
+					    struct judge_verdict verdict, struct clock_now now)
+{
+	int64_t bound = proven(session, now.boot);
+
+	if (verdict.outcome != JUDGE_KEPT || verdict.captive || !session->has_bound ||
+	    now.real + JUDGE_AGREE >= bound)
+		return verdict;
+	return put_right(bound, now, JUDGE_CONSENSUS);
+}
+
 /* ---- taking records ---- */
 
 static int take_answer(struct judge_round *round, const struct record *record, int64_t boot)
@@ -78,7 +105,7 @@ int judge_take(struct judge_round *round, const struct record *record, int64_t b
 struct usable {
 	int64_t times[RECORD_POOLS_MAX]; /* what time it is now by each, in order */
 	size_t count;
-	unsigned early, late, certificates;
+	unsigned early, past, late, certificates;
 };
 
 static void insert(struct usable *usable, int64_t time)
@@ -98,9 +125,11 @@ static int64_t time_now(const struct record *record, int64_t boot)
 	       (boot - record->received);
 }
 
-static void sift(const struct judge_round *round, int64_t floor, int64_t boot,
+static void sift(const struct judge_round *round, const struct judge_session *session, int64_t boot,
 		 struct usable *usable)
 {
+	const int64_t floor = session->floor, bound = proven(session, boot);
+
 	for (unsigned i = 0; i < round->pools; i++) {
 		const struct record *record = &round->dated[i];
 
@@ -112,6 +141,8 @@ static void sift(const struct judge_round *round, int64_t floor, int64_t boot,
 			usable->late++;
 		else if (record->date < record->not_before || record->date > record->not_after)
 			usable->certificates++;
+		else if (time_now(record, boot) + JUDGE_AGREE < bound)
+			usable->past++;
 		else
 			insert(usable, time_now(record, boot));
 	}
@@ -148,6 +179,8 @@ static enum judge_reason why_no_quorum(const struct judge_round *round, const st
 		return JUDGE_PORTAL;
 	if (usable->early)
 		return JUDGE_BEFORE_BUILD;
+	if (usable->past)
+		return JUDGE_BEFORE_PROVEN;
 	if (usable->late)
 		return JUDGE_TOO_LATE;
 	if (usable->certificates)
@@ -155,50 +188,76 @@ static enum judge_reason why_no_quorum(const struct judge_round *round, const st
 	return was_reached(round) ? JUDGE_NO_QUORUM : JUDGE_NO_NETWORK;
 }
 
-struct judge_verdict judge_network(struct judge_session *session, const struct judge_round *round,
-				   struct clock_now now)
+/* What time the pools tell: 0 and *ret_time, or why none. */
+static enum judge_reason majority(const struct usable *usable, size_t quorum, int64_t *ret_time)
 {
+	int64_t median = usable->times[(usable->count - 1) / 2];
+	size_t agreeing = 0;
+
+	for (size_t i = 0; i < usable->count; i++)
+		agreeing += magnitude(usable->times[i] - median) <= JUDGE_AGREE;
+	if (agreeing < quorum)
+		return JUDGE_DISAGREE;
+	*ret_time = median;
+	return JUDGE_REASON_NONE;
+}
+
+static struct judge_verdict by_pools(struct judge_session *session, const struct judge_round *round,
+				     struct clock_now now)
+{
+	const size_t quorum = round->pools / 2 + 1;
+	const int64_t bound = proven(session, now.boot);
 	struct usable usable = {0};
 	struct judge_verdict verdict;
-	size_t quorum = round->pools / 2 + 1, agreeing = 0;
-	int64_t median;
+	int64_t time = 0;
 
 	/* Whoever did not come to an end may have been about to say more. */
 	if (!round->ended || now.boot - round->begun > JUDGE_ROUND_MAX)
 		return kept(JUDGE_BAD_FETCH);
-	sift(round, session->floor, now.boot, &usable);
+	sift(round, session, now.boot, &usable);
 	if (usable.count < quorum) {
 		verdict = kept(why_no_quorum(round, &usable));
 		verdict.captive = verdict.reason == JUDGE_PORTAL;
 		return verdict;
 	}
-	median = usable.times[(usable.count - 1) / 2];
-	for (size_t i = 0; i < usable.count; i++)
-		agreeing += magnitude(usable.times[i] - median) <= JUDGE_AGREE;
-	if (agreeing < quorum)
-		return kept(JUDGE_DISAGREE);
+	verdict = kept(majority(&usable, quorum, &time));
+	if (verdict.reason != JUDGE_REASON_NONE)
+		return verdict;
+	/* Honest answers may be some seconds off; what is proven is not. */
 	session->has_network = true;
-	session->network = median;
+	session->network = time > bound ? time : bound;
 	session->network_boot = now.boot;
-	return put_right(median, now, JUDGE_NETWORK);
+	return put_right(session->network, now, JUDGE_NETWORK);
 }
 
-/* What time it is by the network's last word. */
-static int64_t network_time(const struct judge_session *session, int64_t boot)
+struct judge_verdict judge_network(struct judge_session *session, const struct judge_round *round,
+				   struct clock_now now)
 {
-	return session->network + (boot - session->network_boot);
+	return at_least_proven(session, by_pools(session, round, now), now);
+}
+
+/* What time it is by the network's last word, and not before what is proven. False: there is none, or a
+ * consensus has shown meanwhile that it was a lie. */
+static bool network_time(const struct judge_session *session, int64_t boot, int64_t *ret_time)
+{
+	int64_t time = session->network + (boot - session->network_boot);
+	int64_t bound = proven(session, boot);
+
+	if (!session->has_network || time + JUDGE_AGREE < bound)
+		return false;
+	*ret_time = time > bound ? time : bound;
+	return true;
 }
 
 bool judge_known(const struct judge_session *session, struct clock_now now,
 		 struct judge_verdict *ret_verdict)
 {
-	if (!session->has_network || now.boot - session->network_boot > JUDGE_FRESH)
+	int64_t time;
+
+	if (!network_time(session, now.boot, &time) ||
+	    now.boot - session->network_boot > JUDGE_FRESH)
 		return false;
-	/* A consensus has shown meanwhile that it was a lie. */
-	if (session->has_bound && network_time(session, now.boot) + JUDGE_AGREE <
-				      session->bound + (now.boot - session->bound_boot))
-		return false;
-	*ret_verdict = put_right(network_time(session, now.boot), now, JUDGE_KNOWN);
+	*ret_verdict = put_right(time, now, JUDGE_KNOWN);
 	return true;
 }
 
@@ -233,38 +292,46 @@ static int64_t raise_bound(struct judge_session *session, int64_t valid_after, i
 	return known;
 }
 
-/* The best that is known of the time in and after a consensus: the network's word, if it is not before
- * the bound, else the middle of when everybody gets this consensus. */
+/* The best that is known of the time in and after a consensus, and not before the bound: the network's
+ * word, else the middle of when everybody gets this consensus. */
 static int64_t best_guess(const struct judge_session *session,
 			  const struct judge_consensus *consensus, int64_t bound, int64_t boot)
 {
-	int64_t begin = consensus->valid_after * CLOCK_NS, middle;
+	int64_t begin = consensus->valid_after * CLOCK_NS, time;
 
-	if (session->has_network && network_time(session, boot) + JUDGE_AGREE >= bound)
-		return network_time(session, boot);
-	middle = begin + (consensus->fresh_until - consensus->valid_after) * CLOCK_NS / 2;
-	return bound > middle ? bound : middle;
+	if (network_time(session, boot, &time))
+		return time;
+	time = begin + (consensus->fresh_until - consensus->valid_after) * CLOCK_NS / 2;
+	return bound > time ? bound : time;
+}
+
+void judge_hear(struct judge_session *session, const struct judge_consensus *consensus, int64_t boot)
+{
+	enum judge_reason reason;
+
+	if (consensus_fits(consensus, session->floor, &reason))
+		(void)raise_bound(session, consensus->valid_after * CLOCK_NS, boot);
 }
 
 struct judge_verdict judge_consensus(struct judge_session *session,
 				     const struct judge_consensus *consensus, struct clock_now now)
 {
+	struct judge_verdict known;
 	enum judge_reason reason;
-	int64_t end, bound, best;
+	int64_t bound;
 
 	if (!consensus_fits(consensus, session->floor, &reason))
 		return kept(reason);
-	end = consensus->valid_until * CLOCK_NS;
 	bound = raise_bound(session, consensus->valid_after * CLOCK_NS, now.boot);
-	best = best_guess(session, consensus, bound, now.boot);
 	if (now.real + JUDGE_AGREE < bound)
-		return put_right(best, now, JUDGE_CONSENSUS);
-	if (now.real <= end)
+		return put_right(best_guess(session, consensus, bound, now.boot), now,
+				 JUDGE_CONSENSUS);
+	if (now.real <= consensus->valid_until * CLOCK_NS)
 		return (struct judge_verdict){.outcome = JUDGE_RIGHT_ALREADY,
 					      .reason = JUDGE_CONSENSUS};
-	/* The clock may be ahead, or the consensus old: it is if it must be over by the time that has
-	 * passed since it was first seen, or by what the network says. */
-	if (bound > end || best > end)
-		return kept(JUDGE_STALE);
-	return put_right(best, now, JUDGE_CONSENSUS);
+	/* The clock may be ahead, or the consensus old, and no consensus can tell which: to be put back
+	 * it takes the network's word. */
+	if (judge_known(session, now, &known) && known.outcome == JUDGE_SET)
+		return known;
+	return kept(JUDGE_STALE);
 }

@@ -7,8 +7,12 @@
  * pools lie or are silent, the median lies between two honest answers, whatever the liars say.
  *
  * Tor's consensus: it is signed by a majority of the directory authorities, and they sign none that
- * begins in the future. So its beginning is a lower bound of the time, whoever handed it on; its end
- * is no upper bound, because an old one can be handed on. A session remembers the highest bound.
+ * begins in the future. So it proves one thing, whoever handed it on: it is not before its beginning.
+ * It never proves that it is not later, for an old one can be handed on, and a clock that is right is
+ * then beyond its end. So a consensus only ever puts a clock forward. To put one back takes a word that
+ * cannot be merely old: what the network answered in the last hour, within TLS connections made for it.
+ *
+ * A session remembers the highest bound. Nothing that anybody says sets the clock before it.
  */
 #pragma once
 
@@ -38,14 +42,16 @@ enum judge_reason {
 	JUDGE_NO_QUORUM,    /* too few pools answered with a date that can be used */
 	JUDGE_DISAGREE,	    /* they answered, and differ */
 	JUDGE_BEFORE_BUILD, /* what they say is before this system was built */
+	JUDGE_BEFORE_PROVEN, /* what they say is before what a consensus has proven to be past */
 	JUDGE_TOO_LATE,	    /* what they say is too many years after it */
 	JUDGE_CERTIFICATES, /* certificates are not valid at the time that they vouch for */
 	JUDGE_BAD_FETCH,    /* what asks the network does not do as it should, or cannot */
 	JUDGE_NO_CONSENSUS, /* Tor has none, or could not be asked */
 	JUDGE_BAD_CONSENSUS, /* its times cannot be */
-	JUDGE_STALE,	    /* the consensus is older than what is known already */
+	JUDGE_STALE,	    /* by the clock the consensus is over: it may be old, or the clock ahead */
 	JUDGE_NO_FLOOR,	    /* when this system was built is not known, so that nothing is set */
 	JUDGE_REFUSED,	    /* the setter refused, or could not */
+	JUDGE_UNWANTED,	    /* who asked did not wait for the answer */
 	/* right, or set */
 	JUDGE_NETWORK,	    /* by the network's time */
 	JUDGE_KNOWN,	    /* by the network's time that was known already: nothing was asked */
@@ -86,7 +92,8 @@ struct judge_session {
 	int64_t bound, bound_boot;     /* not before this it was, and when, ns */
 };
 
-/* The verdict on a round that has ended or will say no more; a time that was found is remembered. */
+/* The verdict on a round that has ended or will say no more; a time that was found is remembered. Where
+ * none was, and no portal either, a clock that is before the bound is put to it. */
 struct judge_verdict judge_network(struct judge_session *session, const struct judge_round *round,
 				   struct clock_now now);
 
@@ -99,6 +106,9 @@ bool judge_known(const struct judge_session *session, struct clock_now now,
 struct judge_consensus {
 	int64_t valid_after, fresh_until, valid_until; /* seconds */
 };
+
+/* What it proves is remembered, and nothing is judged. */
+void judge_hear(struct judge_session *session, const struct judge_consensus *consensus, int64_t boot);
 
 struct judge_verdict judge_consensus(struct judge_session *session,
 				     const struct judge_consensus *consensus, struct clock_now now);

@@ -24,9 +24,18 @@ int peer_connect(const char *path, int *ret_fd)
 	return 0;
 }
 
-static int wait_until(int fd, int64_t deadline)
+/* What he has sent may still be there to read. */
+bool peer_gone(int fd)
 {
-	struct pollfd wanted = {.fd = fd, .events = POLLIN};
+	struct pollfd peer = {.fd = fd, .events = POLLRDHUP};
+
+	return poll(&peer, 1, 0) != 0; /* what cannot be told is not waited for */
+}
+
+/* @asker: -EBADF for none. */
+static int wait_until(int asker, int fd, int64_t deadline)
+{
+	struct pollfd wanted[] = {{.fd = fd, .events = POLLIN}, {.fd = asker, .events = POLLRDHUP}};
 
 	for (;;) {
 		int64_t left = (deadline - clock_now().boot) / 1000000;
@@ -34,9 +43,9 @@ static int wait_until(int fd, int64_t deadline)
 
 		if (left <= 0)
 			return -ETIMEDOUT;
-		r = poll(&wanted, 1, left > INT_MAX ? INT_MAX : (int)left);
+		r = poll(wanted, ARRAY_SIZE(wanted), left > INT_MAX ? INT_MAX : (int)left);
 		if (r > 0)
-			return 0;
+			return wanted[1].revents ? -ECANCELED : 0;
 		if (r < 0 && errno != EINTR)
 			return neg_errno();
 	}
@@ -44,8 +53,13 @@ static int wait_until(int fd, int64_t deadline)
 
 ssize_t peer_receive(int fd, void *data, size_t size, int64_t deadline)
 {
+	return peer_receive_for(-EBADF, fd, data, size, deadline);
+}
+
+ssize_t peer_receive_for(int asker, int fd, void *data, size_t size, int64_t deadline)
+{
 	ssize_t got;
-	int r = wait_until(fd, deadline);
+	int r = wait_until(asker, fd, deadline);
 
 	if (r < 0)
 		return r;

@@ -197,6 +197,74 @@ static void test_the_bound_only_rises(void **state)
 	}
 }
 
+/* However many lie, and in whatever order pools and consensuses speak: nothing is set before what a
+ * consensus has proven, nor before the build. */
+static void test_never_before_what_is_proven(void **state)
+{
+	struct test_random random = test_random_begin();
+	unsigned tried = 0;
+
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		struct judge_session session = {.floor = TEST_FLOOR};
+		struct world world = {.pools = 3 + test_random_below(&random, 5)};
+		int64_t highest = TEST_FLOOR * CLOCK_NS;
+
+		draw_world(&random, test_random_below(&random, world.pools + 1), &world);
+		for (unsigned step = 0; step < 6; step++) {
+			int64_t begin = TEST_REAL + test_random_around(&random, 90000);
+			struct judge_consensus consensus = {
+			    .valid_after = begin,
+			    .fresh_until = begin + 3600,
+			    .valid_until = begin + 10800,
+			};
+			struct clock_now now = test_now(
+			    TEST_REAL + test_random_around(&random, 200000), world.boot);
+			struct judge_verdict verdict;
+
+			if (test_random_below(&random, 2)) {
+				verdict = judge_network(&session, &world.round, now);
+			} else {
+				verdict = judge_consensus(&session, &consensus, now);
+				highest = begin * CLOCK_NS > highest ? begin * CLOCK_NS : highest;
+			}
+			if (verdict.outcome == JUDGE_SET)
+				assert_true(verdict.real >= highest);
+			tried += verdict.outcome == JUDGE_SET;
+		}
+	}
+	assert_true(tried > ROUNDS);
+}
+
+/* Who hides has the consensus alone, and it may be older than any that was seen: whatever comes, the
+ * clock is only ever put forward. */
+static void test_a_consensus_never_puts_back(void **state)
+{
+	struct test_random random = test_random_begin();
+	unsigned forward = 0, ahead = 0;
+
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		struct judge_session session = {.floor = TEST_FLOOR};
+		struct clock_now now =
+		    test_now(TEST_REAL + test_random_around(&random, 30 * 86400), TEST_BOOT);
+
+		for (unsigned step = 0; step < 6; step++) {
+			int64_t begin = TEST_REAL + test_random_around(&random, 30 * 86400);
+			int64_t end = begin + 3600 + test_random_below(&random, 80000);
+			struct judge_consensus consensus = {
+			    .valid_after = begin, .fresh_until = begin + 3600, .valid_until = end};
+			struct judge_verdict verdict = judge_consensus(&session, &consensus, now);
+
+			ahead += now.real > end * CLOCK_NS;
+			if (verdict.outcome != JUDGE_SET)
+				continue;
+			assert_true(verdict.real > now.real);
+			now.real = verdict.real;
+			forward++;
+		}
+	}
+	assert_true(forward > ROUNDS / 4 && ahead > ROUNDS / 4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -204,6 +272,8 @@ int main(void)
 	    cmocka_unit_test(test_too_many_liars_are_seen),
 	    cmocka_unit_test(test_nothing_impossible),
 	    cmocka_unit_test(test_the_bound_only_rises),
+	    cmocka_unit_test(test_never_before_what_is_proven),
+	    cmocka_unit_test(test_a_consensus_never_puts_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

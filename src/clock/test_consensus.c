@@ -41,11 +41,10 @@ static void test_inside(void **state)
 	}
 }
 
-/* Behind or ahead: into the middle of when everybody gets this consensus. */
-static void test_outside(void **state)
+/* Behind: into the middle of when everybody gets this consensus. */
+static void test_behind(void **state)
 {
-	static const int64_t rows[] = {-13, -HOUR, -86400, -300 * 86400, 3 * HOUR + 1, 30 * HOUR,
-				       5 * CLOCK_YEAR};
+	static const int64_t rows[] = {-13, -HOUR, -86400, -300 * 86400};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct judge_verdict verdict;
@@ -57,6 +56,25 @@ static void test_outside(void **state)
 		assert_int_equal(verdict.real, (TEST_REAL + HOUR / 2) * CLOCK_NS);
 		assert_int_equal(verdict.boot, 100 * CLOCK_NS);
 		assert_int_equal(verdict.difference, (HOUR / 2 - rows[i]) * CLOCK_NS);
+	}
+}
+
+/* Ahead of the consensus, or right, and it is old: nobody can tell. So it stays, also where the consensus
+ * is the first that was seen; and again, where one after the other is newer, for who has old ones to
+ * hand on has many. */
+static void test_ahead(void **state)
+{
+	static const int64_t rows[] = {3 * HOUR + 1, 30 * HOUR, 25 * 86400, 5 * CLOCK_YEAR};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		setup(state);
+		for (int64_t newer = 0; newer < 3; newer++) {
+			struct judge_verdict verdict =
+			    judge(newer * HOUR, rows[i] + newer * HOUR, 100 + newer);
+
+			assert_int_equal(verdict.outcome, JUDGE_KEPT);
+			assert_int_equal(verdict.reason, JUDGE_STALE);
+		}
 	}
 }
 
@@ -145,15 +163,65 @@ static void test_with_the_network(void **state)
 	assert_int_equal(verdict.real, (TEST_REAL + HOUR + 7) * CLOCK_NS);
 }
 
+/* What the network said within the hour is no old word: a clock that is ahead of it is put back. */
+static void test_back_by_the_network(void **state)
+{
+	static const int64_t rows[] = {HOUR, 20 * HOUR}; /* inside this consensus, and long after it */
+	const int64_t clock = 40 * HOUR, fresh = JUDGE_FRESH / CLOCK_NS;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct judge_verdict verdict;
+
+		setup(state);
+		session.has_network = true;
+		session.network_boot = 100 * CLOCK_NS;
+		session.network = (TEST_REAL + rows[i]) * CLOCK_NS;
+		verdict = judge(0, clock, 100 + fresh);
+		assert_int_equal(verdict.outcome, JUDGE_SET);
+		assert_int_equal(verdict.reason, JUDGE_KNOWN);
+		assert_int_equal(verdict.real, session.network + JUDGE_FRESH);
+		/* After that it may have been a clock that somebody has put right since. */
+		verdict = judge(0, clock, 100 + fresh + 1);
+		assert_int_equal(verdict.outcome, JUDGE_KEPT);
+		assert_int_equal(verdict.reason, JUDGE_STALE);
+	}
+	/* Nor is a word that a consensus has shown to be a lie. */
+	setup(NULL);
+	session.has_network = true;
+	session.network_boot = 100 * CLOCK_NS;
+	session.network = (TEST_REAL - HOUR) * CLOCK_NS;
+	assert_int_equal(judge(0, clock, 100).outcome, JUDGE_KEPT);
+}
+
+/* Before the network is asked: what is proven is remembered, and what cannot be is not. */
+static void test_only_heard(void **state)
+{
+	const struct judge_consensus good = hourly(TEST_REAL), older = hourly(TEST_REAL - HOUR),
+				     early = hourly(TEST_FLOOR - HOUR),
+				     late = hourly(CLOCK_CEILING(TEST_FLOOR));
+
+	judge_hear(&session, &early, TEST_BOOT);
+	judge_hear(&session, &late, TEST_BOOT);
+	assert_false(session.has_bound);
+	judge_hear(&session, &good, TEST_BOOT);
+	judge_hear(&session, &older, TEST_BOOT + CLOCK_NS);
+	assert_true(session.has_bound);
+	assert_int_equal(session.bound, TEST_REAL * CLOCK_NS);
+	assert_int_equal(session.bound_boot, TEST_BOOT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup(test_inside, setup),
-	    cmocka_unit_test_setup(test_outside, setup),
+	    cmocka_unit_test_setup(test_behind, setup),
+	    cmocka_unit_test_setup(test_ahead, setup),
 	    cmocka_unit_test_setup(test_times_that_cannot_be, setup),
 	    cmocka_unit_test_setup(test_an_old_consensus, setup),
 	    cmocka_unit_test_setup(test_no_way_back, setup),
 	    cmocka_unit_test_setup(test_with_the_network, setup),
+	    cmocka_unit_test_setup(test_back_by_the_network, setup),
+	    cmocka_unit_test_setup(test_only_heard, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -326,6 +326,91 @@ static void test_a_clock_that_jumps(void **state)
 	}
 }
 
+/* A consensus has shown that it began at @begin, some time ago. */
+static void prove(int64_t begin)
+{
+	session.has_bound = true;
+	session.bound = begin * CLOCK_NS;
+	session.bound_boot = JUDGED_BOOT - 500 * CLOCK_NS;
+}
+
+/* Two pools that lie together do not lead back before what is proven, and the honest one that is left
+ * is no majority. */
+static void test_liars_before_what_is_proven(void **state)
+{
+	static const int64_t lies[] = {13, 3600, 86400, 300 * 86400};
+
+	for (size_t i = 0; i < ARRAY_SIZE(lies); i++) {
+		struct judge_round round = three(TEST_REAL, TEST_REAL - lies[i], TEST_REAL - lies[i]);
+		struct judge_verdict verdict;
+
+		setup(state);
+		prove(JUDGED_REAL / CLOCK_NS - 500 + 1);
+		test_end(&round);
+		verdict = judge(&round, 0);
+		assert_int_equal(verdict.outcome, JUDGE_KEPT);
+		assert_int_equal(verdict.reason, JUDGE_BEFORE_PROVEN);
+		assert_false(session.has_network);
+	}
+}
+
+/* One liar of three does not matter, as ever. */
+static void test_one_liar_before_what_is_proven(void **state)
+{
+	struct judge_round round = three(TEST_REAL, TEST_REAL - 86400, TEST_REAL);
+
+	prove(TEST_REAL - 3600);
+	test_end(&round);
+	assert_int_equal(judge(&round, 3600).real, JUDGED_REAL);
+	assert_int_equal(judge(&round, 3600).reason, JUDGE_NETWORK);
+}
+
+/* Honest answers may be off by what is taken for agreement; what is set is not before what is proven. */
+static void test_what_is_set_is_not_before_what_is_proven(void **state)
+{
+	struct judge_round round = three(TEST_REAL, TEST_REAL, TEST_REAL);
+	struct judge_verdict verdict;
+
+	prove(TEST_REAL - 500 + 8);
+	test_end(&round);
+	verdict = judge(&round, 3600);
+	assert_int_equal(verdict.outcome, JUDGE_SET);
+	assert_int_equal(verdict.reason, JUDGE_NETWORK);
+	assert_int_equal(verdict.real, (TEST_REAL + 8) * CLOCK_NS);
+	assert_int_equal(session.network, verdict.real);
+	/* Nor is what is known, when it has been proven since that it is some seconds later. */
+	prove(TEST_REAL - 500 + 14);
+	assert_true(judge_known(&session, test_now(TEST_REAL - 3600, JUDGED_BOOT), &verdict));
+	assert_int_equal(verdict.real, (TEST_REAL + 14) * CLOCK_NS);
+}
+
+/* The clock itself is before what is proven, as liars may have set it when nothing was: it does not stay
+ * so, whatever the pools say now. But a portal must be told of. */
+static void test_a_clock_before_what_is_proven(void **state)
+{
+	struct judge_round lies = three(TEST_REAL - 86400, TEST_REAL - 86400, TEST_REAL - 86400),
+			   differ = three(TEST_REAL, TEST_REAL + 5000, TEST_REAL + 9000),
+			   silent = three(0, 0, 0), portal = three(0, 0, 0), cut = three(0, 0, 0);
+	struct judge_round *const rows[] = {&lies, &differ, &silent, &cut};
+
+	prove(TEST_REAL - 500);
+	test_portal(&portal, RECORD_PORTAL_REDIRECT);
+	test_end(&lies);
+	test_end(&differ);
+	test_end(&silent);
+	test_end(&portal);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct judge_verdict verdict = judge(rows[i], 86400);
+
+		assert_int_equal(verdict.outcome, JUDGE_SET);
+		assert_int_equal(verdict.reason, JUDGE_CONSENSUS);
+		assert_int_equal(verdict.real, TEST_REAL * CLOCK_NS);
+	}
+	assert_int_equal(judge(&portal, 86400).outcome, JUDGE_KEPT);
+	assert_true(judge(&portal, 86400).captive);
+	assert_false(session.has_network);
+}
+
 static void test_words(void **state)
 {
 	for (unsigned i = 0; i < JUDGE_REASON_COUNT; i++) {
@@ -355,6 +440,10 @@ int main(void)
 	    cmocka_unit_test_setup(test_records_out_of_place, setup),
 	    cmocka_unit_test_setup(test_what_is_known, setup),
 	    cmocka_unit_test_setup(test_a_clock_that_jumps, setup),
+	    cmocka_unit_test_setup(test_liars_before_what_is_proven, setup),
+	    cmocka_unit_test_setup(test_one_liar_before_what_is_proven, setup),
+	    cmocka_unit_test_setup(test_what_is_set_is_not_before_what_is_proven, setup),
+	    cmocka_unit_test_setup(test_a_clock_before_what_is_proven, setup),
 	    cmocka_unit_test_setup(test_words, setup),
 	};
 

@@ -28,6 +28,7 @@
 #define YEAR		(365L * 24 * 3600)
 #define CLOCK_AHEAD	(10 * YEAR) /* no system is used that long */
 #define CLOCK_BEHIND	(24 * 3600) /* builders' clocks and time zones */
+#define LINK_AGAIN_MS	2000
 #define TURNS_MAX	4096	    /* of events that follow from one */
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
@@ -234,12 +235,19 @@ void daemon_take(struct daemon *daemon, struct event event)
 
 /* ---- the loop ---- */
 
-static void look_at_link(struct daemon *daemon)
+void daemon_look_at_link(struct daemon *daemon)
 {
 	bool up = false;
+	int r = uplink_drain(daemon->changes);
 
-	/* What cannot be told is not there: nothing is begun. */
-	if (uplink_drain(daemon->changes) < 0 || uplink_ask(daemon->questions, &up) < 0)
+	if (r == 0)
+		r = uplink_ask(daemon->questions, &up);
+	/* What cannot be told is not there, and nothing is begun; but no change need come after it by which
+	 * it would be told. */
+	if (r < 0 && daemon->link_next_ms == 0)
+		complain(r, "cannot ask whether there is a network; it is asked again");
+	daemon->link_next_ms = r < 0 ? daemon_now_ms() + LINK_AGAIN_MS : 0;
+	if (r < 0)
 		up = false;
 	if (up != daemon->machine.linked)
 		daemon_take(daemon, (struct event){.kind = EVENT_LINK, .up = up});
@@ -289,6 +297,7 @@ static int prepare(struct daemon *daemon, struct pollfd wait[static WAITS], int 
 	for (size_t i = TORCTL_TRANSPORT_OBFS4; i < TORCTL_TRANSPORT_END; i++)
 		wait[WAIT_LEASES + i].fd = daemon->leases[i].fd;
 	*ret_timeout_ms = sooner(*ret_timeout_ms, daemon->machine.timer_ms);
+	*ret_timeout_ms = sooner(*ret_timeout_ms, daemon->link_next_ms);
 	if (!daemon->torctl)
 		*ret_timeout_ms = sooner(*ret_timeout_ms, daemon->tor_next_ms);
 	return 0;
@@ -298,7 +307,7 @@ static int prepare(struct daemon *daemon, struct pollfd wait[static WAITS], int 
 static void hear(struct daemon *daemon, const struct pollfd wait[static WAITS])
 {
 	if (wait[WAIT_LINK].revents)
-		look_at_link(daemon);
+		daemon_look_at_link(daemon);
 	if (wait[WAIT_TOR].revents && daemon->torctl)
 		tor_hear(daemon);
 	daemon_take_posted(daemon);
@@ -331,6 +340,8 @@ static int turn(struct daemon *daemon)
 	if (wait[WAIT_SIGNALS].revents)
 		take_signal(daemon);
 	hear(daemon, wait);
+	if (daemon->link_next_ms != 0 && daemon_now_ms() >= daemon->link_next_ms)
+		daemon_look_at_link(daemon);
 	if (daemon->machine.timer_ms != 0 && daemon_now_ms() >= daemon->machine.timer_ms)
 		daemon_take(daemon, (struct event){.kind = EVENT_TIME});
 	return 0;
@@ -420,7 +431,7 @@ static int serve(struct daemon *daemon, const struct options *options)
 		complain(r, "cannot give up its rights");
 		return EXIT_FAILED;
 	}
-	look_at_link(daemon);
+	daemon_look_at_link(daemon);
 	while (r == 0 && !daemon->ended)
 		r = turn(daemon);
 	leave(daemon);

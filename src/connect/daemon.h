@@ -53,6 +53,7 @@ struct daemon {
 	bool clock_network; /* the network is asked, and not the consensus */
 
 	int changes, questions; /* of routes */
+	int64_t link_next_ms;	/* when to ask again, because it failed; 0: it did not */
 	int signals;
 	time_t built; /* no clock is right that shows an earlier time */
 	struct bus *bus;
@@ -72,6 +73,8 @@ void daemon_drop_tor_events(struct daemon *daemon);
 /* Take it now, with all that was posted, and do what follows. Not from inside an action. */
 void daemon_take(struct daemon *daemon, struct event event);
 void daemon_take_posted(struct daemon *daemon);
+/* Ask whether there is a network, and have the machine take what has changed. Not from inside an action. */
+void daemon_look_at_link(struct daemon *daemon);
 /* Does the clock show a time that can be? */
 bool daemon_plausible(const struct daemon *daemon);
 

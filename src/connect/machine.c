@@ -128,6 +128,14 @@ static void on_choose(struct turn *turn, const struct event *event)
 	turn_start(turn);
 }
 
+/* A no is a word as well: a Tor that is met after it is not taken over, however connected it is. */
+static void on_no(struct turn *turn, bool stay)
+{
+	turn->machine->stay = stay;
+	turn->machine->begun = true;
+	turn_be_idle(turn);
+}
+
 static void on_retry(struct turn *turn)
 {
 	struct machine *machine = turn->machine;
@@ -394,11 +402,11 @@ static void on_clock(struct turn *turn, const struct event *event)
 	machine->bounding = false;
 	if (event->clock.outcome == CLOCK_SET) {
 		/* Tor begins anew with the right time. */
-		machine->clock_wrong = false;
+		machine->clock_wrong = machine->implausible = false;
 		turn_shut_tor(turn);
 		turn_go_way(turn);
 	} else if (event->clock.outcome == CLOCK_RIGHT) {
-		machine->clock_wrong = false;
+		machine->clock_wrong = machine->implausible = false;
 		turn_set_timer(turn, machine->patience.stall_far);
 	} else {
 		turn_leave_way(turn, turn_blame_bridges(machine));
@@ -437,8 +445,7 @@ static void dispatch(struct turn *turn, const struct event *event)
 		break;
 	case EVENT_CANCEL:
 	case EVENT_FORGET:
-		turn->machine->stay = event->kind == EVENT_CANCEL;
-		turn_be_idle(turn);
+		on_no(turn, event->kind == EVENT_CANCEL);
 		break;
 	case EVENT_RETRY:
 		on_retry(turn);

@@ -195,7 +195,7 @@ struct machine {
 	enum way way;
 	struct torctl_bridges active; /* what Tor is told */
 	bool linked, tor_here, tor_open;
-	bool begun; /* Tor has answered once: nothing is adopted any more */
+	bool begun; /* Tor has answered once, or a person has said what is to be: nothing is adopted */
 	unsigned leases, ready; /* 1 << transport: asked for, and ready */
 	bool implausible;	/* the clock, when chosen */
 	bool clock_asked;	/* the network, for this attempt */

@@ -162,6 +162,8 @@ static struct event draw_event(const struct trial *trial, struct torctl_bridges 
 struct witness {
 	enum mode mode; /* as the person chose, or as it was adopted */
 	bool plain, defaults, asked;
+	bool linked;
+	bool begun; /* Tor was met, or the person has said something: a no is a word as well */
 	struct torctl_bridges own; /* typed, given by the service, or adopted */
 };
 
@@ -261,23 +263,27 @@ static void note_choice(struct witness *witness, const struct choice *choice)
 }
 
 /* What the event means for what may be done from now on. */
-static void note(struct witness *witness, const struct trial *trial, const struct event *event)
+static void note(struct witness *witness, const struct event *event)
 {
 	if (event->kind == EVENT_CHOOSE)
 		note_choice(witness, event->choose.choice);
 	else if (event->kind == EVENT_CANCEL || event->kind == EVENT_FORGET)
-		*witness = (struct witness){0};
+		*witness = (struct witness){.linked = witness->linked};
+	else if (event->kind == EVENT_LINK)
+		witness->linked = event->up;
 	else if (event->kind == EVENT_SETTINGS && witness->asked && event->settings.bridges)
 		for (size_t i = 0; i < event->settings.bridges->count; i++)
 			(void)!torctl_bridges_add(&witness->own, &event->settings.bridges->list[i]);
 	else if (event->kind == EVENT_TOR_HERE && witness->mode == MODE_NONE &&
-		 !trial->machine.begun && event->tor.network && event->tor.progress == 100 &&
-		 !event->tor.foreign && trial->machine.linked && !trial->machine.stay &&
+		 !witness->begun && event->tor.network && event->tor.progress == 100 &&
+		 !event->tor.foreign && witness->linked &&
 		 (!event->tor.bridges || event->tor.bridges->count > 0))
 		note_choice(witness,
 			    &(struct choice){.mode = event->tor.bridges ? MODE_HIDE : MODE_AUTOMATIC,
 					     .plain = event->tor.bridges != NULL,
 					     .bridges = event->tor.bridges});
+	witness->begun |= event->kind == EVENT_CHOOSE || event->kind == EVENT_CANCEL ||
+			  event->kind == EVENT_FORGET || event->kind == EVENT_TOR_HERE;
 }
 
 static void send(struct trial *trial, const struct event *event)
@@ -308,7 +314,7 @@ static void run_random(const char *defaults)
 			continue;
 		if (draw(6) == 0 && trial.machine.timer_ms > trial.now)
 			trial.now = trial.machine.timer_ms;
-		note(&witness, &trial, &event);
+		note(&witness, &event);
 		send(&trial, &event);
 		check_actions(&trial, &witness);
 		check_state(&trial, &witness);

@@ -171,9 +171,14 @@ static int on_choose(sd_bus_message *call, void *data, sd_bus_error *error)
 
 static int simple(sd_bus_message *call, void *data, enum event_kind kind, sd_bus_error *error)
 {
+	struct daemon *daemon = ((struct bus *)data)->daemon;
+
 	if (!bus_may(call, POLKIT_CHOOSE, true))
 		return deny(error);
-	daemon_take(((struct bus *)data)->daemon, (struct event){.kind = kind});
+	/* Whoever wants to try again sees a network that may not have been seen here. */
+	if (kind == EVENT_RETRY)
+		daemon_look_at_link(daemon);
+	daemon_take(daemon, (struct event){.kind = kind});
 	return sd_bus_reply_method_return(call, NULL);
 }
 

@@ -165,6 +165,28 @@ static void test_hiding_asks_only_the_consensus(void **state)
 	assert_failed(REASON_WRONG_CLOCK);
 }
 
+/* It looked wrong when it was chosen; the consensus has put it right, or found it so. What fails after that
+ * is not blamed on the clock. */
+static void test_hiding_with_a_clock_that_was_put_right(void **state)
+{
+	static const enum clock_outcome rows[] = {CLOCK_SET, CLOCK_RIGHT};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct choice choice = {.mode = MODE_HIDE, .bridges = &trial.given};
+
+		begin(NULL);
+		assert_int_equal(torctl_bridges_parse(OBFS4, strlen(OBFS4), &trial.given, NULL), 0);
+		trial_take(&trial, (struct event){.kind = EVENT_CHOOSE,
+						  .choose = {.choice = &choice}});
+		trial_lease(&trial, TORCTL_TRANSPORT_OBFS4, LEASE_READY);
+		trial_simple(&trial, EVENT_SKEW);
+		trial_clock(&trial, rows[i], false);
+		while (trial.machine.state == STATE_CONNECTING)
+			trial_wait(&trial);
+		assert_failed(REASON_BRIDGE_SILENT);
+	}
+}
+
 /* No relay answers: the clock's question finds no login page, and the system's bridges are next. */
 static void test_censored_direct(void **state)
 {
@@ -534,6 +556,19 @@ static void test_adoption(void **state)
 	trial_tor(&trial);
 	trial_lease(&trial, TORCTL_TRANSPORT_OBFS4, LEASE_READY);
 	assert_int_equal(trial.tor_bridges.count, 1);
+	/* Whoever said no before Tor was met did not mean a Tor that is connected already; and does not by
+	 * putting the question again. */
+	for (int i = 0; i < 3; i++) {
+		trial_begin(&trial, NULL);
+		trial_link(&trial, true);
+		trial_simple(&trial, i == 0 ? EVENT_FORGET : EVENT_CANCEL);
+		if (i == 2)
+			trial_simple(&trial, EVENT_RETRY);
+		trial.tor_network = true;
+		trial_take(&trial, here);
+		assert_state(i == 1 ? STATE_OFFLINE : STATE_ASKED);
+		assert_false(trial.tor_network);
+	}
 	/* What was not connected, or is not understood, or comes later, is shut. */
 	const struct event refused[] = {half, foreign};
 
@@ -644,6 +679,7 @@ int main(void)
 	    cmocka_unit_test(test_implausible_clock),
 	    cmocka_unit_test(test_tor_says_the_clock_is_wrong),
 	    cmocka_unit_test(test_hiding_asks_only_the_consensus),
+	    cmocka_unit_test(test_hiding_with_a_clock_that_was_put_right),
 	    cmocka_unit_test(test_censored_direct),
 	    cmocka_unit_test(test_relays_that_refuse_are_left_early),
 	    cmocka_unit_test(test_direct_again_with_the_right_time),

@@ -89,10 +89,11 @@ static int greet(struct daemon *daemon)
 }
 
 /* How it is now: what a new Tor says, or one that was connected before. */
-static int meet(struct daemon *daemon, char phase[static PHASE_MAX], struct event *ret_phase)
+static int meet(struct daemon *daemon)
 {
-	struct event here = {.kind = EVENT_TOR_HERE};
+	struct event here = {.kind = EVENT_TOR_HERE}, progress = {0};
 	bool off = false, bridged = false;
+	char phase[PHASE_MAX] = "";
 	size_t unknown = 0;
 	int r = greet(daemon);
 
@@ -103,21 +104,37 @@ static int meet(struct daemon *daemon, char phase[static PHASE_MAX], struct even
 	if (r == 0)
 		r = torctl_get_bridges(daemon->torctl, &daemon->tor_bridges, &unknown);
 	if (r == 0)
-		r = ask_phase(daemon, phase, ret_phase);
+		r = ask_phase(daemon, phase, &progress);
 	if (r < 0)
 		return r;
 	here.tor.network = !off;
-	here.tor.progress = ret_phase->bootstrap.progress;
+	here.tor.progress = progress.bootstrap.progress;
 	here.tor.foreign = unknown > 0;
 	here.tor.bridges = bridged ? &daemon->tor_bridges : NULL;
 	daemon_take(daemon, here);
 	return 0;
 }
 
+/* Having met it, the machine may have set it anew, or lost it: what it said before that is not about the
+ * connection that it makes now. So it is asked again. */
+static int catch_up(struct daemon *daemon)
+{
+	char phase[PHASE_MAX] = "";
+	struct event event = {0};
+	int r;
+
+	if (!daemon->torctl)
+		return 0;
+	torctl_renew(daemon->torctl, TALK_MS);
+	r = ask_phase(daemon, phase, &event);
+	if (r == 0)
+		daemon_take(daemon, event);
+	return r;
+}
+
 void tor_look(struct daemon *daemon)
 {
-	char path[256], phase[PHASE_MAX] = "";
-	struct event event = {0};
+	char path[256];
 	int r;
 
 	if (daemon->torctl || daemon_now_ms() < daemon->tor_next_ms)
@@ -129,12 +146,22 @@ void tor_look(struct daemon *daemon)
 	if (r < 0)
 		return;
 	torctl_on_event(daemon->torctl, on_event, daemon);
-	r = meet(daemon, phase, &event);
-	if (r < 0) {
+	r = meet(daemon);
+	if (r == 0)
+		r = catch_up(daemon);
+	if (r < 0)
 		lose(daemon);
-		return;
-	}
-	daemon_take(daemon, event);
+}
+
+/* Tor answers a command before it sends what it had to tell until then. With the answer to one more
+ * question all of that has come, and none of it is about the connection that is to be made. */
+static int forget_what_was(struct daemon *daemon)
+{
+	AUTO_FREE char *circuit = NULL;
+	int r = torctl_getinfo(daemon->torctl, "status/circuit-established", &circuit);
+
+	daemon_drop_tor_events(daemon);
+	return r;
 }
 
 /* In two steps when the network is wanted: whatever Tor does while it takes the bridges over, it does
@@ -146,8 +173,10 @@ static int configure(struct daemon *daemon, const struct action *action)
 
 	torctl_renew(daemon->torctl, TALK_MS);
 	r = torctl_configure(daemon->torctl, &settings);
-	/* It is without network now: what it said before is not about what comes. */
-	daemon_drop_tor_events(daemon);
+	if (r == 0 && action->network)
+		r = forget_what_was(daemon);
+	else
+		daemon_drop_tor_events(daemon);
 	if (r < 0 || !action->network)
 		return r;
 	settings.network = true;

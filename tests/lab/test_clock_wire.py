@@ -5,14 +5,17 @@ when nobody asks."""
 from __future__ import annotations
 
 import ipaddress
+import socket
 from pathlib import Path
 
 from clock_fixtures import all_servers, clock, quiet, servers  # noqa: F401
 
 from labkit import client, dns, judge, names, rules, timeservers
 from labkit.capture import Capture
+from labkit.clockwork import SECONDS
 from labkit.lab import Lab
 from labkit.timeservers import HOSTS, POOL_OF, PORTAL, TimeServers
+from labkit.wait import wait_for
 
 
 def openings(frames: list) -> tuple[set[tuple[str, int]], set[str], list[str]]:
@@ -88,6 +91,25 @@ def test_the_portal_is_asked_as_networkmanager_does(quiet: Lab, servers: TimeSer
         "one", "one", "three", "three", "two", "two"]
     assert servers.seen.requests == [(PORTAL, b"GET /check HTTP/1.1\r\nHost: portal.example\r\n"
                                               b"Accept: */*\r\nConnection: close\r\n\r\n")]
+
+
+def test_a_question_that_is_dropped_ends_on_the_wire(quiet: Lab, servers: TimeServers) -> None:
+    """Connecting automatically, with servers that do not answer; then the person hides, and what asked
+    has gone. No other host is looked up or asked, nor the page of a portal."""
+    servers.all(timeservers.is_silent)
+    with clock(quiet, servers) as judged, Capture(quiet) as tap:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as door:
+            door.connect(str(judged.folder / "ask"))
+            door.send(b'{"mode":"network"}')
+            wait_for(lambda: len(openings(tap.sync())[0]) == 3, SECONDS, "a connection to each pool")
+        fetcher = wait_for(lambda: judged.fetchers, SECONDS, "the fetcher")[0]
+        assert fetcher.wait(SECONDS) != 0
+        opened, looked_up, rest = openings(tap.stop())
+        assert rest == [] and len(opened) == 3
+        assert sorted(POOL_OF[name] for name in looked_up) == ["one", "three", "two"]
+        # The next question is another's: the judge waits for it.
+        assert judged.ask("consensus")["outcome"] == "kept"
+        assert judged.messages == []
 
 
 def test_nothing_is_sent_when_nobody_asks(quiet: Lab, servers: TimeServers) -> None:

@@ -16,7 +16,9 @@ import pytest
 
 from labkit import client, connecting, names, netns
 from labkit.connecting import Moat, Rig, blocked, sent
+from labkit.deaf import deaf
 from labkit.lab import Lab
+from labkit.toldtor import ESTABLISHED, ToldTor
 from labkit.wait import wait_for
 
 SECONDS = connecting.SECONDS
@@ -429,6 +431,32 @@ def test_network_goes_and_comes(rig: Rig) -> None:
     assert fetches(rig)
 
 
+def test_a_kernel_that_does_not_tell_of_routes(rig: Rig) -> None:
+    """What cannot be told is taken for no network, is said once, and is asked again by itself: nothing
+    changes after that of which the kernel would tell."""
+    daemon = begin(rig)
+    with deaf(daemon.process.pid, listens=False):
+        netns.ip_batch(["address add 192.0.2.77/32 dev lo"], rig.guest)
+        daemon.await_state("offline")
+        netns.ip_batch(["address del 192.0.2.77/32 dev lo"], rig.guest)
+        daemon.run("retry", "--no-wait")
+    daemon.await_state("asked")
+    assert daemon.close().count("cannot ask whether there is a network") == 1
+
+
+def test_who_tries_again_has_the_kernel_asked(rig: Rig) -> None:
+    """Also when it was not told of a change."""
+    daemon = begin(rig)
+    with deaf(daemon.process.pid, listens=True):
+        netns.ip_batch(["link set eth0 down"], rig.guest)
+        daemon.run("retry", "--no-wait")
+        assert daemon.state == "offline"
+        netns.ip_batch(["link set eth0 up", f"route add default via {names.ROUTER_ADDRESS}"],
+                       rig.guest)  # fmt: skip
+        daemon.run("retry", "--no-wait")
+        assert daemon.state == "asked"
+
+
 def test_daemon_killed_while_connected(rig: Rig, bridge: str) -> None:
     """The one after it takes over what Tor has, without beginning anew."""
     daemon = begin(rig)
@@ -480,6 +508,37 @@ def test_daemon_told_to_end(rig: Rig) -> None:
         wait_for(lambda: rig.tor.networked, SECONDS, "Tor on its way")
         assert daemon.close() == ""
         assert not rig.tor.networked
+
+
+# What Tor said of another connection ---------------------------------------------------------------
+
+
+def connects_by_itself_alone(daemon: connecting.Daemon, tor: ToldTor) -> None:
+    wait_for(lambda: tor.networked, SECONDS, "Tor's network")
+    assert daemon.status()["state"] == "connecting"
+    tor.connect()
+    daemon.await_state("connected")
+
+
+def test_a_tor_that_comes_connected_in_another_way(rig: Rig) -> None:
+    """It is set anew, and has no circuit after that, whatever it said when it was met."""
+    daemon = rig.daemon()
+    daemon.await_state("asked")
+    daemon.run("auto", "--no-wait")
+    daemon.await_state("connecting", phase="waiting-tor")
+    # Before its socket is seen, so that it has its network when it is met.
+    with ToldTor(rig.tor, connected=True) as tor:
+        wait_for(lambda: not tor.connected, SECONDS, "that Tor is set anew")
+        connects_by_itself_alone(daemon, tor)
+
+
+def test_a_circuit_that_tor_tells_of_too_late(rig: Rig) -> None:
+    """One that it had before it lost its network: told after the answer to that."""
+    with ToldTor(rig.tor, late=ESTABLISHED) as tor:
+        daemon = rig.daemon()
+        daemon.await_state("asked")
+        daemon.run("auto", "--no-wait")
+        connects_by_itself_alone(daemon, tor)
 
 
 # At the console -----------------------------------------------------------------------------------
