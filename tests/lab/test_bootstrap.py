@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from labkit import client, figures, names, netns, rules, told, trial
+from labkit import client, figures, names, netns, rules, told, topology, trial
 from labkit.capture import Capture
 from labkit.censor import Censor, Dns, Line, Portal
 from labkit.client_tor import ClientTor, instead
@@ -339,14 +339,7 @@ def test_the_network_changes_while_tor_comes_up(place: Lab, change: str) -> None
 
 
 def _restore(place: Lab) -> None:
-    """The host's addresses and routes are as the lab made them."""
-    _ip(place, f"link set {DEVICE} up", f"addr flush dev {DEVICE}",
-        f"addr add {names.HOST_ADDRESS}/24 dev {DEVICE}",
-        f"addr add {names.HOST_ADDRESS_SECOND}/24 dev {DEVICE}",
-        *(f"addr add {address}/64 dev {DEVICE} nodad"
-          for address in (names.HOST_GLOBAL_SECOND, *names.LAN_ADDRESSES6[names.HOST])),
-        f"route replace default via {names.ROUTER_ADDRESS}",
-        f"route replace ::/0 via {names.ROUTER_GLOBAL} dev {DEVICE}")  # fmt: skip
+    topology.restore_lan(place.ns(names.HOST), names.HOST)
 
 
 @pytest.mark.parametrize("phase", DIRECT_PHASES)

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from labkit import clearnet, local_clients, names, netns, processes, rules
+from labkit import clearnet, local_clients, names, netns, processes, rules, topology
 from labkit.capture import Capture
 from labkit.inside import (BAIT_PORT, INSIDE, OUTSIDE, SECONDS, attempts, bait, inhabitant, reached,
                            works)
@@ -164,14 +164,10 @@ def _ip(lab: Lab, *lines: str) -> None:
 
 @contextmanager
 def network_restored(lab: Lab) -> Iterator[None]:
-    saved = lab.host.run(["ip", "-j", "route", "show", "default"], check=True).stdout
-    assert names.ROUTER_ADDRESS in saved
-    yield
-    device = names.LAN_DEVICE
-    _ip(lab, f"link set {device} up", f"-4 address flush dev {device}",
-        f"address add {names.HOST_ADDRESS}/24 dev {device}",
-        f"address add {names.HOST_ADDRESS_SECOND}/24 dev {device}",
-        f"route replace default via {names.ROUTER_ADDRESS} dev {device}")  # fmt: skip
+    try:
+        yield
+    finally:
+        topology.restore_lan(lab.ns(names.HOST), names.HOST)
 
 
 def test_a_changed_address(joined: Lab) -> None:

@@ -206,6 +206,13 @@ def _router_lines() -> list[str]:
     return lines
 
 
+def restore_lan(ns: str, node: str) -> None:
+    """The addresses and routes of a node on the LAN are as they were made. A link that was down has
+    forgotten those of IPv6, and nobody would notice but the next who needs them."""
+    made = [line.replace("route add", "route replace") for line in _lan_lines(node)]
+    netns.ip_batch([made[0], f"addr flush dev {names.LAN_DEVICE}", *made[1:]], ns=ns)
+
+
 def _lan_lines(node: str) -> list[str]:
     device = names.LAN_DEVICE
     lines = [f"link set {device} up", f"addr add {names.LAN_ADDRESSES[node]}/24 dev {device}"]
