@@ -5,6 +5,7 @@ what two sockets with Accept=yes do; the units themselves are tried in the virtu
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -60,9 +61,11 @@ class Manager:
             with connection:
                 self.started.append(self.run(connection))
 
-    def run(self, connection: socket.socket) -> subprocess.Popen:
+    def run(self, connection: socket.socket, private_pids: bool = True) -> subprocess.Popen:
         argv = [str(_program("lethe-clearnet-run")), f"--programs={self._programs}"]
-        return self._lab.host.popen(["setpriv", "--no-new-privs", "--", *argv], user=names.AMNESIA,
+        # Its unit makes it the first of a PID namespace.
+        first = ["unshare", "--map-current-user", "--pid", "--fork", "--"] if private_pids else []
+        return self._lab.host.popen(["setpriv", "--no-new-privs", "--", *first, *argv], user=names.AMNESIA,
                                     namespace=INSIDE, stdin=connection, stdout=subprocess.DEVNULL,
                                     stderr=subprocess.DEVNULL)
 
@@ -210,6 +213,24 @@ def test_what_a_program_gets(house: Lab) -> None:
     house.host.run(["rm", "-rf", "/tmp/home", "/tmp/runtime"], check=True)
 
 
+# EPERM, or EFAULT where it may be read.
+READ_THE_FIRST = """import ctypes
+libc, room = ctypes.CDLL(None, use_errno=True), ctypes.create_string_buffer(8)
+here, there = (ctypes.c_size_t * 2)(ctypes.addressof(room), 8), (ctypes.c_size_t * 2)(64, 8)
+assert libc.process_vm_readv(1, here, 1, there, 1, 0) == -1
+print(ctypes.get_errno())
+"""
+
+
+def test_a_program_does_not_get_at_what_started_it(house: Lab) -> None:
+    """It is of the same user; whoever wrote into it, or stopped it, would not be ended."""
+    with door(house) as made:
+        script = made.folder / "read.py"
+        script.write_text(READ_THE_FIRST)
+        made.allow("read", str(script))
+        assert made.ask("start", "read").stdout.strip() == str(errno.EPERM)
+
+
 def test_how_a_program_ended_is_told(house: Lab) -> None:
     with door(house) as made:
         made.allow("seven", "-c", "import sys;print('out');sys.exit(7)")
@@ -274,15 +295,47 @@ def test_two_at_once(house: Lab) -> None:
 # Leases -------------------------------------------------------------------------------------------
 
 
-STUBBORN = "import signal,time;signal.signal(15,1);time.sleep(10000)"
-BREEDER = "import os,time;os.fork();os.fork();time.sleep(10000)"
+# Leaves its own group for that of a child, so that no signal to the group reaches it.
+MOVER = """import os, signal, time
+signal.signal(15, 1)
+ready, told = os.pipe()
+child = os.fork()
+if child == 0:
+    os.setpgid(0, 0)
+    os.write(told, b"x")
+else:
+    os.read(ready, 1)
+    os.setpgid(0, child)
+    {ready}
+time.sleep(10000)
+"""
+# What it has left behind ends again and again: each time its parent is told.
+ORPHANS = """import os, signal, time
+signal.signal(15, 1)
+{ready}
+while True:
+    if os.fork() == 0:
+        if os.fork() == 0:
+            {pause}
+        os._exit(0)
+    os.wait()
+    {pause}
+"""
+UNWILLING = {"plain": "import time\n{ready}\ntime.sleep(10000)",
+             "stubborn": "import signal, time\nsignal.signal(15, 1)\n{ready}\ntime.sleep(10000)",
+             "breeder": "import os, time\nos.fork()\nos.fork()\n{ready}\ntime.sleep(10000)",
+             "mover": MOVER, "orphans": ORPHANS.replace("{pause}", "time.sleep(0.3)"),
+             "storm": ORPHANS.replace("{pause}", "pass")}  # fmt: skip
 
 
-@pytest.mark.parametrize("code", ("import time;time.sleep(10000)", STUBBORN, BREEDER))
-def test_it_ends_with_who_asked_for_it(house: Lab, code: str) -> None:
+@pytest.mark.parametrize("what", UNWILLING)
+def test_it_ends_with_who_asked_for_it(house: Lab, what: str) -> None:
     with door(house) as made:
-        made.allow("long", "-c", code)
+        script = made.folder / "unwilling.py"
+        script.write_text(UNWILLING[what].replace("{ready}", "print('ready', flush=True)"))
+        made.allow("long", str(script))
         with made.running("long") as client:
+            assert client.stdout and client.stdout.readline() == b"ready\n"
             client.kill()
         made.wait_idle()
 
@@ -372,11 +425,11 @@ def test_wrong_usage(house: Lab, words: list[str]) -> None:
 # What starts them ---------------------------------------------------------------------------------
 
 
-def _request(made: Door, data: bytes, descriptors: list[int]) -> list[bytes]:
+def _request(made: Door, data: bytes, descriptors: list[int], private_pids: bool = True) -> list[bytes]:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs:
         socket.send_fds(ours, [data], descriptors)
-        process = made.manager.run(theirs)
+        process = made.manager.run(theirs, private_pids)
         theirs.close()
         ours.settimeout(SECONDS)
         answers = []
@@ -405,3 +458,15 @@ def test_what_starts_them_takes_a_pipe_and_a_name(house: Lab) -> None:
             os.close(descriptor)
         first.close()
         second.close()
+
+
+def test_what_starts_them_is_the_first_of_its_namespace(house: Lab) -> None:
+    """Nothing else could end all of what it starts."""
+    with door(house) as made:
+        made.allow("good", "-c", "print('ran')")
+        read, write = os.pipe()
+        answers = _request(made, b"good", [write], private_pids=False)
+        assert len(answers) == 1 and b"first of a PID namespace" in answers[0]
+        os.close(write)
+        assert os.read(read, 100) == b""
+        os.close(read)
