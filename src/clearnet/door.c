@@ -7,6 +7,10 @@
 #include <sys/un.h>
 
 #include <base/num.h>
+#include <os/cmdline.h>
+#include <os/file.h>
+
+#define SWITCH "lethe.clearnet"
 
 union descriptor_room {
 	struct cmsghdr header;
@@ -62,6 +66,18 @@ int door_receive(int lease, char ret_name[static DOOR_TEXT_MAX], int *ret_output
 	memcpy(ret_name, text, sizeof(text));
 	*ret_output = TAKE_FD(output);
 	return 0;
+}
+
+bool door_is_enabled(const char *cmdline)
+{
+	AUTO_BUF struct buf text = {.cap = CMDLINE_MAX};
+	char value[CMDLINE_WORD_MAX];
+	int r = file_read(cmdline, &text);
+
+	if (r < 0)
+		return false;
+	r = cmdline_find(buf_text(&text), SWITCH, value);
+	return r == -ENOENT || (r == 0 && strcmp(value, "on") == 0);
 }
 
 static int lease_open(const struct door *door, bool display, int *ret_lease)

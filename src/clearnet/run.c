@@ -37,6 +37,7 @@ static void usage(void)
 	      "with the connection. Its unit is started by lethe-clearnetd.\n"
 	      "\n"
 	      "      --programs=FOLDER  what may be started (" DOOR_PROGRAMS ")\n"
+	      "      --cmdline=FILE     the kernel's, which may disable it (" DOOR_CMDLINE ")\n"
 	      "  -h, --help             this text\n"
 	      "  -V, --version          print the version\n"
 	      "\n"
@@ -193,7 +194,7 @@ static int run(const struct program *program, int output)
 	return EXIT_DONE;
 }
 
-static int serve(const char *programs)
+static int serve(const char *programs, const char *cmdline)
 {
 	AUTO_CLOSE int output = -EBADF;
 	char name[DOOR_TEXT_MAX];
@@ -215,6 +216,9 @@ static int serve(const char *programs)
 	if (getpid() != 1)
 		return refuse(
 		    "it is not the first of a PID namespace, and could not end what it starts");
+	/* lethe-clearnetd has looked, too. But whoever should get at its socket would not ask it. */
+	if (!door_is_enabled(cmdline))
+		return refuse("it was disabled when the computer was started");
 	r = program_load(programs, name, &program, &diag);
 	if (r < 0)
 		return refuse(diag.message[0] ? diag.message : strerror(-r));
@@ -224,16 +228,20 @@ static int serve(const char *programs)
 int main(int argc, char **argv)
 {
 	static const struct option longs[] = {{"programs", required_argument, NULL, 'p'},
+					      {"cmdline", required_argument, NULL, 'c'},
 					      {"help", no_argument, NULL, 'h'},
 					      {"version", no_argument, NULL, 'V'},
 					      {0}};
-	const char *programs = DOOR_PROGRAMS;
+	const char *programs = DOOR_PROGRAMS, *cmdline = DOOR_CMDLINE;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "hV", longs, NULL)) != -1) {
 		switch (option) {
 		case 'p':
 			programs = optarg;
+			break;
+		case 'c':
+			cmdline = optarg;
 			break;
 		case 'h':
 			usage();
@@ -252,5 +260,5 @@ int main(int argc, char **argv)
 		      stderr);
 		return EXIT_USAGE;
 	}
-	return serve(programs);
+	return serve(programs, cmdline);
 }

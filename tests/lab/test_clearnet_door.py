@@ -62,7 +62,8 @@ class Manager:
                 self.started.append(self.run(connection))
 
     def run(self, connection: socket.socket, private_pids: bool = True) -> subprocess.Popen:
-        argv = [str(_program("lethe-clearnet-run")), f"--programs={self._programs}"]
+        argv = [str(_program("lethe-clearnet-run")), f"--programs={self._programs}",
+                f"--cmdline={self._programs.parent / 'cmdline'}"]
         # Its unit makes it the first of a PID namespace.
         first = ["unshare", "--map-current-user", "--pid", "--fork", "--"] if private_pids else []
         return self._lab.host.popen(["setpriv", "--no-new-privs", "--", *first, *argv], user=names.AMNESIA,
@@ -467,6 +468,19 @@ def test_what_starts_them_is_the_first_of_its_namespace(house: Lab) -> None:
         read, write = os.pipe()
         answers = _request(made, b"good", [write], private_pids=False)
         assert len(answers) == 1 and b"first of a PID namespace" in answers[0]
+        os.close(write)
+        assert os.read(read, 100) == b""
+        os.close(read)
+
+
+@pytest.mark.parametrize("cmdline", ("lethe.clearnet=off\n", "lethe.clearnet\n", "x" * 5000))
+def test_what_starts_them_looks_at_the_switch_itself(house: Lab, cmdline: str) -> None:
+    """Where somebody else got at the daemon's socket."""
+    with door(house, cmdline) as made:
+        made.allow("good", "-c", "print('ran')")
+        read, write = os.pipe()
+        answers = _request(made, b"good", [write])
+        assert len(answers) == 1 and b"disabled" in answers[0]
         os.close(write)
         assert os.read(read, 100) == b""
         os.close(read)
