@@ -187,6 +187,7 @@ def test_rights_of_its_processes(guest: Guest) -> None:
         assert process["NoNewPrivs"] == "1" and process["Seccomp"] == "2", unit
     assert guest.main_process(NAMESPACE)["Uid"].split()[0] == "902"
     assert guest.main_process(DAEMON)["Uid"].split()[0] == "910"
+    assert guest.main_process(RESOLVER)["Uid"].split()[0] == "911"  # no way to the daemon's sockets
     pasta = guest.text(["pgrep", "-u", "clearnet-net", "pa[s]"]).split()[0]
     ours, theirs = (guest.text(["readlink", f"/proc/{pid}/ns/user"]) for pid in ("1", pasta))
     assert ours != theirs  # its rights are none on the host

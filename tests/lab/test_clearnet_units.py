@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the units around the namespaces must say, of which the booted image shows the effect only in a failure
+or to an attacker. What they do is tried in tests/vm/test_clearnet.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from labkit import names
+
+UNITS = names.SOURCE_ROOT / "data" / "systemd"
+
+
+def said(file: Path, key: str) -> list[str]:
+    """All words that the unit, or the part of one, says for @key."""
+    return [word for line in file.read_text().splitlines() if line.startswith(f"{key}=")
+            for word in line.partition("=")[2].split()]
+
+
+def test_who_may_open_the_door_is_nobody_else() -> None:
+    """A program of the same user could connect to the daemon's sockets, or get at its memory."""
+    owners = {word for socket in UNITS.glob("lethe-clearnet-*.socket") for word in said(socket, "SocketUser")}
+    assert owners == {"lethe-clearnet"}
+    assert [unit.name for unit in UNITS.glob("*.service*") if owners & set(said(unit, "User"))] == [
+        "lethe-clearnet.service"]
+    resolver = UNITS / "lethe-resolver.service"
+    assert said(resolver, "User") == said(resolver, "Group") == ["lethe-resolver"]
+    assert said(resolver, "InaccessiblePaths") == ["-/run/lethe"]
+    users = (UNITS.parent / "sysusers" / "lethe-live.conf").read_text().splitlines()
+    assert len({line.split()[2] for line in users if line.startswith("u ")}) == sum(
+        line.startswith("u ") for line in users)
+    assert any(line.split()[1:3] == ["lethe-resolver", "911:911"] for line in users)
