@@ -26,6 +26,9 @@ def test_who_may_open_the_door_is_nobody_else() -> None:
     resolver = UNITS / "lethe-resolver.service"
     assert said(resolver, "User") == said(resolver, "Group") == ["lethe-resolver"]
     assert said(resolver, "InaccessiblePaths") == ["-/run/lethe"]
+    # The mounted file outlives the process that writes it, and somebody always will.
+    assert said(resolver, "RuntimeDirectoryPreserve") == ["restart"]
+    assert said(resolver, "StartLimitIntervalSec") == ["0"]
     users = (UNITS.parent / "sysusers" / "lethe-live.conf").read_text().splitlines()
     assert len({line.split()[2] for line in users if line.startswith("u ")}) == sum(
         line.startswith("u ") for line in users)
