@@ -33,3 +33,13 @@ def test_who_may_open_the_door_is_nobody_else() -> None:
     assert len({line.split()[2] for line in users if line.startswith("u ")}) == sum(
         line.startswith("u ") for line in users)
     assert any(line.split()[1:3] == ["lethe-resolver", "911:911"] for line in users)
+
+
+def test_what_is_in_a_namespace_ends_with_it() -> None:
+    """Also where the namespace's unit fails by itself, which Requires= does not hear of."""
+    inside = [unit for unit in UNITS.iterdir() if said(unit, "NetworkNamespacePath")]
+    assert len(inside) >= 4
+    for unit in inside:
+        (path,) = said(unit, "NetworkNamespacePath")
+        namespace = f"lethe-namespace@{Path(path).name}.service"
+        assert namespace in said(unit, "BindsTo") and namespace in said(unit, "After"), unit.name
