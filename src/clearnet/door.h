@@ -20,7 +20,7 @@
 #include "program.h"
 
 #define DOOR_PROGRAMS "/usr/share/lethe/clearnet.d"
-#define DOOR_SOCKETS  "/run/lethe/clearnet" /* with `console` and `display` in it */
+#define DOOR_SOCKETS  "/run/lethe/clearnet" /* with `console` in it */
 #define DOOR_CMDLINE  "/proc/cmdline"
 #define DOOR_TEXT_MAX 256                   /* bytes of a datagram, with a NUL behind it */
 

@@ -25,7 +25,6 @@
 #define LEASE        STDIN_FILENO
 #define HOME         "/tmp/home"
 #define RUNTIME      "/tmp/runtime"
-#define WAYLAND      "/run/wayland"
 #define END_PATIENCE 5000 /* ms, from the request to end until it is ended by force */
 
 enum { EXIT_DONE = 0, EXIT_USAGE = 2, EXIT_FAILED = 3 };
@@ -87,8 +86,7 @@ static void become(const struct program *program, int output)
 {
 	char *environment[] = {(char[]){"PATH=/usr/bin:/bin"}, (char[]){"HOME=" HOME},
 			       (char[]){"XDG_RUNTIME_DIR=" RUNTIME}, (char[]){"LANG=C.UTF-8"},
-			       /* Without a display there is nothing at this place. */
-			       (char[]){"WAYLAND_DISPLAY=" WAYLAND}, NULL};
+			       NULL};
 	char *words[PROGRAM_ARGUMENTS_MAX + 2] = {0};
 	struct program copy = *program;
 	sigset_t none;

@@ -41,16 +41,13 @@ class Manager:
 
     def __init__(self, lab: Lab, folder: Path, programs: Path) -> None:
         self._lab, self._programs = lab, programs
-        self._listeners: list[socket.socket] = []
         self.started: list[subprocess.Popen] = []
         folder.mkdir()
-        for name in ("console", "display"):
-            listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            listener.bind(str(folder / name))
-            os.chmod(folder / name, 0o666)
-            listener.listen()
-            self._listeners.append(listener)
-            threading.Thread(target=self._serve, args=(listener,), daemon=True).start()
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._listener.bind(str(folder / "console"))
+        os.chmod(folder / "console", 0o666)
+        self._listener.listen()
+        threading.Thread(target=self._serve, args=(self._listener,), daemon=True).start()
 
     def _serve(self, listener: socket.socket) -> None:
         while True:
@@ -71,9 +68,8 @@ class Manager:
                                     stderr=subprocess.DEVNULL)
 
     def close(self) -> None:
-        for listener in self._listeners:
-            listener.shutdown(socket.SHUT_RDWR)
-            listener.close()
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
         for process in self.started:
             process.wait(SECONDS)
 
@@ -113,10 +109,8 @@ class Door:
         wait_for(lambda: self.ask("status").returncode == 0, SECONDS, "lethe-clearnetd")
         return daemon
 
-    def allow(self, name: str, *arguments: str, program: str = "/usr/bin/python3",
-              display: str = "no") -> None:
-        lines = [f"program = {program}", *(f"argument = {word}" for word in arguments),
-                 f"display = {display}"]
+    def allow(self, name: str, *arguments: str, program: str = "/usr/bin/python3") -> None:
+        lines = [f"program = {program}", *(f"argument = {word}" for word in arguments)]
         (self.programs / f"{name}.conf").write_text("\n".join(lines) + "\n")
 
     def command(self, *words: str) -> list[str]:
@@ -205,7 +199,8 @@ def test_what_a_program_gets(house: Lab) -> None:
         assert told["net"] == os.stat(house.host.clearnet.net).st_ino
         assert told["cwd"] == told["env"]["HOME"] == "/tmp/home"
         assert told["fds"] == 4  # standard ones, and the folder that it lists
-        assert not set(told["env"]) & {"DBUS_SESSION_BUS_ADDRESS", "SOCKS_SERVER", "DISPLAY"}
+        assert not set(told["env"]) & {"DBUS_SESSION_BUS_ADDRESS", "SOCKS_SERVER", "DISPLAY",
+                                         "WAYLAND_DISPLAY"}
         assert told["env"]["XDG_RUNTIME_DIR"] == "/tmp/runtime"
         status = made.ask("start", "caps").stdout
         for kind in ("CapPrm", "CapEff", "CapInh", "CapAmb"):
@@ -245,14 +240,17 @@ def test_how_a_program_ended_is_told(house: Lab) -> None:
         assert made.status()["exit"] == 127
 
 
-def test_a_program_with_a_window_has_a_socket_of_its_own(house: Lab) -> None:
+def test_there_is_no_display(house: Lab) -> None:
+    """It comes with the desktop. A file that asks for one is not half obeyed."""
     with door(house) as made:
-        made.allow("window", "-c", "print('shown')", display="yes")
-        os.unlink(made.folder / "sockets" / "console")
-        assert made.ask("start", "window").stdout == "shown\n"
+        (made.programs / "window.conf").write_text("program = /usr/bin/python3\ndisplay = yes\n")
+        said = made.ask("start", "window")
+        assert said.returncode == 1 and "window.conf" in made.ask("list").stderr
         made.allow("console", "-c", "print('shown')")
+        os.unlink(made.folder / "sockets" / "console")
         said = made.ask("start", "console")
         assert said.returncode == 3 and "service manager" in said.stderr
+        assert made.manager.started == []
 
 
 # One at a time ------------------------------------------------------------------------------------
@@ -394,7 +392,7 @@ def test_only_what_is_allowed(house: Lab) -> None:
     with door(house) as made:
         made.allow("good", "-c", "print('ran')")
         (made.programs / "bad.conf").write_text("program = /usr/bin/python3\nuser = root\n")
-        (made.programs / "outside.conf").write_text("program = /tmp/x\ndisplay = no\n")
+        (made.programs / "outside.conf").write_text("program = /tmp/x\n")
         for name in ("none", "../programs/good", "good.conf", "/etc/passwd", "", "GOOD", "bad",
                      "outside", "x" * 300):
             said = made.ask("start", name)
@@ -404,7 +402,7 @@ def test_only_what_is_allowed(house: Lab) -> None:
         assert "bad.conf:2:1: keys are" in made.ask("list").stderr
         assert made.ask("list").stdout.split() == ["good"]
         assert json.loads(made.ask("list", "--json").stdout) == [
-            {"name": "good", "title": "", "display": False}]
+            {"name": "good", "title": ""}]
 
 
 def test_without_the_daemon(house: Lab) -> None:

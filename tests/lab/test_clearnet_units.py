@@ -43,3 +43,11 @@ def test_what_is_in_a_namespace_ends_with_it() -> None:
         (path,) = said(unit, "NetworkNamespacePath")
         namespace = f"lethe-namespace@{Path(path).name}.service"
         assert namespace in said(unit, "BindsTo") and namespace in said(unit, "After"), unit.name
+
+
+def test_nothing_of_a_users_is_mounted_by_root() -> None:
+    """In the folders that a user owns, a path leads where the user wants it to."""
+    for unit in UNITS.iterdir():
+        for key in ("BindPaths", "BindReadOnlyPaths"):
+            for pair in said(unit, key):
+                assert not pair.lstrip("-").startswith(("/run/user/", "/home/", "/tmp/")), unit.name

@@ -30,9 +30,8 @@ NOBODY_ELSE = ("/run/dbus/system_bus_socket", "/run/user/1000/bus", "/run/system
                "/run/lethe/clearnet/console", "/run/lethe/status/wall", "/run/tor/control")
 
 
-def allow(guest: Guest, name: str, script: str, display: bool = False) -> None:
-    text = (f"program = /usr/bin/bash\nargument = -c\nargument = {script}\n"
-            f"display = {'yes' if display else 'no'}\n")
+def allow(guest: Guest, name: str, script: str) -> None:
+    text = f"program = /usr/bin/bash\nargument = -c\nargument = {script}\n"
     guest.run(["sh", "-c", f"mkdir -p {FOLDER} && cat > {FOLDER}/{name}.conf"], input=text, check=True)
 
 
@@ -129,9 +128,8 @@ def test_there_is_no_way_past_the_daemon(guest: Guest) -> None:
     guest.wait_address()
     allow(guest, "fetch", FETCH)
     for user in (names.AMNESIA, names.CLEARNET, names.NOBODY):
-        for kind in ("console", "display"):
-            refused = guest.call(doors.connect, f"/run/lethe/clearnet/{kind}", user=user)
-            assert refused == errno.EACCES, (user, kind)
+        refused = guest.call(doors.connect, "/run/lethe/clearnet/console", user=user)
+        assert refused == errno.EACCES, user
         started = guest.run(["systemctl", "--no-ask-password", "start",
                              "lethe-clearnet-console@x.service"], user=user)
         assert started.returncode != 0
@@ -153,12 +151,12 @@ def test_one_at_a_time(guest: Guest) -> None:
     assert ask(guest, "start", "fetch")[0] == 0
 
 
-def test_a_window_needs_a_display(guest: Guest) -> None:
-    """The core image has none: it is not started at all."""
-    guest.wait_address()
-    allow(guest, "window", "echo shown", display=True)
-    code, text = ask(guest, "start", "window")
-    assert code == 3 and "shown" not in text
+def test_there_is_no_way_to_a_display(guest: Guest) -> None:
+    """It comes with the desktop: there is no unit that would mount one for a program."""
+    assert guest.text(["ls", "/run/lethe/clearnet"]).split() == ["console"]
+    units = guest.text(["systemctl", "list-unit-files", "--plain", "--no-legend", "lethe-clearnet*"])
+    assert sorted(line.split()[0] for line in units.splitlines()) == [
+        "lethe-clearnet-console.socket", "lethe-clearnet-console@.service", "lethe-clearnet.service"]
 
 
 def test_it_ends_with_the_daemon_and_with_the_namespace(guest: Guest) -> None:
