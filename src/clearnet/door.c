@@ -87,7 +87,8 @@ static int lease_open(const struct door *door, int *ret_lease)
 
 	if (fd < 0)
 		return neg_errno();
-	if (snprintf(to.sun_path, sizeof(to.sun_path), "%s/console", door->sockets) >= (int)sizeof(to.sun_path))
+	if (snprintf(to.sun_path, sizeof(to.sun_path), "%s/console", door->sockets) >=
+	    (int)sizeof(to.sun_path))
 		return -ENAMETOOLONG;
 	if (connect(fd, (const struct sockaddr *)&to, sizeof(to)) < 0)
 		return neg_errno();

@@ -22,7 +22,7 @@
 #define DOOR_PROGRAMS "/usr/share/lethe/clearnet.d"
 #define DOOR_SOCKETS  "/run/lethe/clearnet" /* with `console` in it */
 #define DOOR_CMDLINE  "/proc/cmdline"
-#define DOOR_TEXT_MAX 256                   /* bytes of a datagram, with a NUL behind it */
+#define DOOR_TEXT_MAX 256 /* bytes of a datagram, with a NUL behind it */
 
 enum door_event {
 	DOOR_NOTHING,
@@ -44,9 +44,9 @@ struct door {
 };
 
 /*
- * May the door be used, by what the kernel's command line in the file @cmdline says? Only one that can be
- * read and does not have the word `lethe.clearnet`, or has it as "on", leaves it usable: any other value,
- * two of them, or one that cannot be understood, shuts it.
+ * May the door be used, by what the kernel's command line in the file @cmdline says? Only one that
+ * can be read and does not have the word `lethe.clearnet`, or has it as "on", leaves it usable: any
+ * other value, two of them, or one that cannot be understood, shuts it.
  */
 bool door_is_enabled(const char *cmdline);
 

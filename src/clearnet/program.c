@@ -81,9 +81,7 @@ static int take_line(struct reader *reader, char *line)
 	static const struct {
 		const char *key;
 		int (*take)(struct reader *reader, const char *value);
-	} keys[] = {{"title", take_title},
-		    {"program", take_path},
-		    {"argument", take_argument}};
+	} keys[] = {{"title", take_title}, {"program", take_path}, {"argument", take_argument}};
 	char *mark = strstr(line, " = ");
 
 	if (line[0] == '\0' || line[0] == '#')

@@ -73,7 +73,8 @@ int resolvers_write(int folder, const char *text)
 {
 	char whole[RESOLVERS_TEXT_MAX];
 	size_t len = strlen(text);
-	AUTO_CLOSE int fd = openat(folder, FILE_NAME, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	AUTO_CLOSE int fd =
+	    openat(folder, FILE_NAME, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 	ssize_t written;
 
 	/* Whatever the process's mask says: everybody may know. */

@@ -29,11 +29,11 @@ void resolvers_join(struct resolvers *resolvers, const struct resolvers *others)
 void resolvers_print(const struct resolvers *resolvers, struct buf *out);
 
 /*
- * Put @text, of RESOLVERS_TEXT_MAX bytes at most, into resolv.conf in the open folder @folder. It stays the
- * same file, because namespaces have it mounted: one that takes its place would not be seen there. It is
- * emptied first, and what is put in has always the same length (with empty lines at its end), in one
- * piece. So who reads it meanwhile, in one piece or two, has the older text, the new one or none, and never
- * the end of one behind the beginning of the other. Returns 0 or -errno; then it is empty, or cannot be
- * written to at all.
+ * Put @text, of RESOLVERS_TEXT_MAX bytes at most, into resolv.conf in the open folder @folder. It
+ * stays the same file, because namespaces have it mounted: one that takes its place would not be
+ * seen there. It is emptied first, and what is put in has always the same length (with empty lines
+ * at its end), in one piece. So who reads it meanwhile, in one piece or two, has the older text,
+ * the new one or none, and never the end of one behind the beginning of the other. Returns 0 or
+ * -errno; then it is empty, or cannot be written to at all.
  */
 MUST_CHECK int resolvers_write(int folder, const char *text);

@@ -200,7 +200,7 @@ static int serve(const char *programs, const char *cmdline)
 	struct diag diag = {0};
 	int r;
 
-	/* What it starts is of the same user, and could otherwise write into its memory, or stop it. */
+	/* What it starts is of the same user, and could otherwise write into its memory. */
 	r = prctl(PR_SET_DUMPABLE, 0) < 0 ? neg_errno() : 0;
 	/* The unit leaves it none; this holds where it is started otherwise. */
 	if (r == 0)
@@ -214,7 +214,7 @@ static int serve(const char *programs, const char *cmdline)
 	if (getpid() != 1)
 		return refuse(
 		    "it is not the first of a PID namespace, and could not end what it starts");
-	/* lethe-clearnetd has looked, too. But whoever should get at its socket would not ask it. */
+	/* lethe-clearnetd has looked, too. But who else gets at its socket would not ask it. */
 	if (!door_is_enabled(cmdline))
 		return refuse("it was disabled when the computer was started");
 	r = program_load(programs, name, &program, &diag);

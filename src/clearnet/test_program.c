@@ -70,9 +70,8 @@ static void test_wrong(void **state)
 		assert_string_not_equal(diag.message, "");
 	}
 	assert_string_equal(program.title, "untouched");
-	assert_int_equal(
-	    program_parse("x", "program = /usr/bin/x\n\0", 22, &program, NULL),
-	    -EINVAL);
+	assert_int_equal(program_parse("x", "program = /usr/bin/x\n\0", 22, &program, NULL),
+			 -EINVAL);
 }
 
 static void test_limits(void **state)

@@ -72,8 +72,8 @@ static void test_written_in_place(void **state)
 	assert_true(file >= 0);
 	assert_int_equal(read(file, text, sizeof(text) - 1), RESOLVERS_TEXT_MAX);
 	assert_memory_equal(text, "nameserver 1.1.1.1\n\n", 20);
-	/* Whoever has the file open, or mounted, sees what is in it now; and where one text has ended all do:
-	 * behind it there is nothing to be read of another. */
+	/* Whoever has the file open, or mounted, sees what is in it now; and where one text has
+	 * ended all do: behind it there is nothing to be read of another. */
 	assert_int_equal(resolvers_write(fd, longest), 0);
 	assert_int_equal(read(file, text, sizeof(text) - 1), 0);
 	assert_int_equal(lseek(file, 0, SEEK_SET), 0);
