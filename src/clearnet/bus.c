@@ -211,17 +211,18 @@ static int client_error(int r, const sd_bus_error *error, struct diag *diag)
 	static const struct {
 		const char *name;
 		int error;
-	} others[] = {
-	    {SD_BUS_ERROR_SERVICE_UNKNOWN, -ENOENT}, {SD_BUS_ERROR_NAME_HAS_NO_OWNER, -ENOENT},
-	    {SD_BUS_ERROR_ACCESS_DENIED, -EACCES},   {BUS_NAME ".Error.Disabled", -EPERM},
-	    {BUS_NAME ".Error.Busy", -EBUSY},        {BUS_NAME ".Error.NoSuchProgram", -EINVAL}};
+	} own[] = {{BUS_NAME ".Error.Disabled", -EPERM},
+		   {BUS_NAME ".Error.Busy", -EBUSY},
+		   {BUS_NAME ".Error.NoSuchProgram", -EINVAL}};
 
 	diag_set(diag, "", 0, 0, "%s", error->message ? error->message : strerror(-r));
-	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
-		if (sd_bus_error_has_name(error, others[i].name))
-			return others[i].error;
-	return r == -ENOENT || r == -EACCES || r == -EPERM || r == -EBUSY || r == -EINVAL ? -EIO
-											  : r;
+	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
+		if (sd_bus_error_has_name(error, own[i].name))
+			return own[i].error;
+	/* The numbers that say something here are given only for what says it. */
+	if (r == -ENOENT || r == -EACCES || r == -EPERM || r == -EBUSY || r == -EINVAL)
+		r = -EIO;
+	return bus_error(r, error);
 }
 
 int bus_start(struct bus *bus, const char *name, int *ret_output, struct diag *diag)

@@ -6,16 +6,11 @@
 #include <getopt.h>
 #include <string.h>
 
-#include <os/cmdline.h>
-#include <os/file.h>
 #include <os/notify.h>
 #include <os/sandbox.h>
 #include <os/signals.h>
 
 #include "bus.h"
-
-#define CMDLINE "/proc/cmdline"
-#define SWITCH  "lethe.clearnet"
 
 enum { EXIT_DONE = 0, EXIT_USAGE = 2, EXIT_FAILED = 3 };
 
@@ -36,7 +31,7 @@ static void usage(void)
 	      "\n"
 	      "      --programs=FOLDER  what may be started (" DOOR_PROGRAMS ")\n"
 	      "      --sockets=FOLDER   where the service manager listens (" DOOR_SOCKETS ")\n"
-	      "      --cmdline=FILE     the kernel's, which may disable it (" CMDLINE ")\n"
+	      "      --cmdline=FILE     the kernel's, which may disable it (" DOOR_CMDLINE ")\n"
 	      "      --bus=ADDRESS      another bus than the system's\n"
 	      "  -h, --help             this text\n"
 	      "  -V, --version          print the version\n"
@@ -90,21 +85,6 @@ static int parse_options(int argc, char **argv, struct settings *settings)
 	return EXIT_USAGE;
 }
 
-/* Only a command line that can be read and does not have the word leaves the door usable. Any value
- * that is not "on", two of them, or one that cannot be understood, shuts it. */
-static bool is_enabled(const char *path)
-{
-	AUTO_BUF struct buf text = {.cap = CMDLINE_MAX};
-	char value[CMDLINE_WORD_MAX];
-	int r = file_read(path, &text);
-
-	if (r == 0)
-		r = cmdline_find(buf_text(&text), SWITCH, value);
-	else
-		return false;
-	return r == -ENOENT || (r == 0 && strcmp(value, "on") == 0);
-}
-
 static void say_ready(const struct door *door)
 {
 	AUTO_CLOSE int fd = -EBADF;
@@ -149,7 +129,7 @@ static int serve(const struct settings *settings)
 	AUTO_CLOSE int signals = -EBADF;
 	struct door door = {.programs = settings->programs,
 			    .sockets = settings->sockets,
-			    .enabled = is_enabled(settings->cmdline),
+			    .enabled = door_is_enabled(settings->cmdline),
 			    .lease = -EBADF,
 			    .exit = DOOR_NO_EXIT};
 	bool end = false;
@@ -178,7 +158,7 @@ static int serve(const struct settings *settings)
 int main(int argc, char **argv)
 {
 	struct settings settings = {
-	    .programs = DOOR_PROGRAMS, .sockets = DOOR_SOCKETS, .cmdline = CMDLINE};
+	    .programs = DOOR_PROGRAMS, .sockets = DOOR_SOCKETS, .cmdline = DOOR_CMDLINE};
 	int r = parse_options(argc, argv, &settings);
 
 	return r >= 0 ? r : serve(&settings);

@@ -7,6 +7,10 @@
 #include <sys/un.h>
 
 #include <base/num.h>
+#include <os/cmdline.h>
+#include <os/file.h>
+
+#define SWITCH "lethe.clearnet"
 
 union descriptor_room {
 	struct cmsghdr header;
@@ -64,15 +68,27 @@ int door_receive(int lease, char ret_name[static DOOR_TEXT_MAX], int *ret_output
 	return 0;
 }
 
-static int lease_open(const struct door *door, bool display, int *ret_lease)
+bool door_is_enabled(const char *cmdline)
+{
+	AUTO_BUF struct buf text = {.cap = CMDLINE_MAX};
+	char value[CMDLINE_WORD_MAX];
+	int r = file_read(cmdline, &text);
+
+	if (r < 0)
+		return false;
+	r = cmdline_find(buf_text(&text), SWITCH, value);
+	return r == -ENOENT || (r == 0 && strcmp(value, "on") == 0);
+}
+
+static int lease_open(const struct door *door, int *ret_lease)
 {
 	struct sockaddr_un to = {.sun_family = AF_UNIX};
 	AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0)
 		return neg_errno();
-	if (snprintf(to.sun_path, sizeof(to.sun_path), "%s/%s", door->sockets,
-		     display ? "display" : "console") >= (int)sizeof(to.sun_path))
+	if (snprintf(to.sun_path, sizeof(to.sun_path), "%s/console", door->sockets) >=
+	    (int)sizeof(to.sun_path))
 		return -ENAMETOOLONG;
 	if (connect(fd, (const struct sockaddr *)&to, sizeof(to)) < 0)
 		return neg_errno();
@@ -102,7 +118,7 @@ int door_start(struct door *door, const char *name, int *ret_output, struct diag
 		return neg_errno();
 	output = ends[0];
 	input = ends[1];
-	r = lease_open(door, program.display, &lease);
+	r = lease_open(door, &lease);
 	if (r == 0)
 		r = door_send(lease, name, input);
 	if (r < 0) {

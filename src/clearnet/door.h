@@ -20,8 +20,9 @@
 #include "program.h"
 
 #define DOOR_PROGRAMS "/usr/share/lethe/clearnet.d"
-#define DOOR_SOCKETS  "/run/lethe/clearnet" /* with `console` and `display` in it */
-#define DOOR_TEXT_MAX 256                   /* bytes of a datagram, with a NUL behind it */
+#define DOOR_SOCKETS  "/run/lethe/clearnet" /* with `console` in it */
+#define DOOR_CMDLINE  "/proc/cmdline"
+#define DOOR_TEXT_MAX 256 /* bytes of a datagram, with a NUL behind it */
 
 enum door_event {
 	DOOR_NOTHING,
@@ -41,6 +42,13 @@ struct door {
 		     DOOR_NO_EXIT */
 	char why[DOOR_TEXT_MAX]; /* the last one could not be started; "" otherwise */
 };
+
+/*
+ * May the door be used, by what the kernel's command line in the file @cmdline says? Only one that
+ * can be read and does not have the word `lethe.clearnet`, or has it as "on", leaves it usable: any
+ * other value, two of them, or one that cannot be understood, shuts it.
+ */
+bool door_is_enabled(const char *cmdline);
 
 /*
  * Ask for the program @name. Returns 0 and the end of a pipe that brings what it writes, to the

@@ -149,7 +149,6 @@ static void print_program(const struct settings *settings, const char *name, str
 		json_object_begin(json, NULL);
 		json_string(json, "name", name);
 		json_string(json, "title", program.title);
-		json_bool(json, "display", program.display);
 		json_object_end(json);
 		return;
 	}

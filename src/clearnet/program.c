@@ -21,7 +21,7 @@ struct reader {
 	unsigned line;
 	struct program *program;
 	struct diag *diag;
-	bool has_title, has_path, has_display;
+	bool has_title, has_path;
 };
 
 static int wrong(const struct reader *reader, const char *message)
@@ -76,27 +76,12 @@ static int take_argument(struct reader *reader, const char *value)
 	return 0;
 }
 
-static int take_display(struct reader *reader, const char *value)
-{
-	int r = once(reader, &reader->has_display);
-
-	if (r < 0)
-		return r;
-	if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
-		return wrong(reader, "display is yes or no");
-	reader->program->display = value[0] == 'y';
-	return 0;
-}
-
 static int take_line(struct reader *reader, char *line)
 {
 	static const struct {
 		const char *key;
 		int (*take)(struct reader *reader, const char *value);
-	} keys[] = {{"title", take_title},
-		    {"program", take_path},
-		    {"argument", take_argument},
-		    {"display", take_display}};
+	} keys[] = {{"title", take_title}, {"program", take_path}, {"argument", take_argument}};
 	char *mark = strstr(line, " = ");
 
 	if (line[0] == '\0' || line[0] == '#')
@@ -112,7 +97,7 @@ static int take_line(struct reader *reader, char *line)
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		if (strcmp(line, keys[i].key) == 0)
 			return keys[i].take(reader, mark + 3);
-	return wrong(reader, "keys are title, program, argument and display");
+	return wrong(reader, "keys are title, program and argument");
 }
 
 int program_parse(const char *file, const char *text, size_t len, struct program *ret_program,
@@ -140,8 +125,8 @@ int program_parse(const char *file, const char *text, size_t len, struct program
 		if (r < 0)
 			return r;
 	}
-	if (!reader.has_path || !reader.has_display)
-		return wrong(&reader, "program and display must be said");
+	if (!reader.has_path)
+		return wrong(&reader, "program must be said");
 	*ret_program = program;
 	return 0;
 }

@@ -6,10 +6,8 @@
  *	title = A browser for logging in to a network
  *	program = /usr/bin/name
  *	argument = --one-word-a-line
- *	display = yes
  *
- * `program` and `display` must be there, once; `argument` as often as wanted. Pure, but for
- * program_load().
+ * `program` must be there, once; `argument` as often as wanted. Pure, but for program_load().
  */
 #pragma once
 
@@ -30,7 +28,6 @@ struct program {
 	char path[PROGRAM_TEXT_MAX];
 	char arguments[PROGRAM_ARGUMENTS_MAX][PROGRAM_TEXT_MAX]; /* without the program itself */
 	size_t argument_count;
-	bool display; /* it gets the session's Wayland socket */
 };
 
 /* Small letters, digits and '-', a letter first: nothing that could be a path. */

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <string.h>
+#include <time.h>
 
 #include <os/notify.h>
 #include <os/sandbox.h>
@@ -14,6 +15,10 @@
 #include "bus.h"
 
 #define FOLDER "/run/lethe-resolver"
+
+/* After a question that failed: each time twice as long as before. */
+#define AGAIN_FIRST_MS 250
+#define AGAIN_MOST_MS  60000
 
 enum { EXIT_DONE = 0, EXIT_USAGE = 2, EXIT_FAILED = 3 };
 
@@ -78,84 +83,135 @@ static int parse_options(int argc, char **argv, struct settings *settings)
 	return EXIT_USAGE;
 }
 
-/* @written: what the file holds. What cannot be told leaves nobody to ask: those of another network
- * must not be asked in this one. */
-static int renew(struct bus *bus, int folder, struct buf *written)
+struct follower {
+	struct bus *bus;
+	int folder, signals;
+	struct buf written; /* what the file holds; without a cap, nobody knows */
+	uint64_t again;     /* when to ask again, in CLOCK_MONOTONIC; 0: when something changes */
+	unsigned wait_ms;   /* how long it was waited the last time */
+};
+
+static uint64_t now_ms(void)
+{
+	struct timespec now = {0};
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static int put(struct follower *follower, const char *text)
+{
+	int r;
+
+	if (follower->written.cap > 0 && strcmp(text, buf_text(&follower->written)) == 0)
+		return 0;
+	buf_done(&follower->written);
+	follower->written.cap = 0;
+	r = resolvers_write(follower->folder, text);
+	if (r < 0)
+		return r;
+	follower->written.cap = RESOLVERS_TEXT_MAX;
+	buf_puts(&follower->written, text);
+	return buf_finish(&follower->written);
+}
+
+/* What cannot be told leaves nobody to ask: those of another network must not be asked in this one.
+ * It need not change again before it can be told, so it is asked for again. */
+static int renew(struct follower *follower)
 {
 	AUTO_BUF struct buf text = {.cap = RESOLVERS_TEXT_MAX};
 	struct resolvers resolvers = {0};
-	int r = bus_network_resolvers(bus, &resolvers);
+	int r = bus_network_resolvers(follower->bus, &resolvers);
 
 	if (r < 0) {
 		complain(r, "cannot ask NetworkManager");
 		resolvers.count = 0;
+		follower->wait_ms = follower->wait_ms == 0 ? AGAIN_FIRST_MS : 2 * follower->wait_ms;
+		if (follower->wait_ms > AGAIN_MOST_MS)
+			follower->wait_ms = AGAIN_MOST_MS;
+		follower->again = now_ms() + follower->wait_ms;
+	} else {
+		follower->wait_ms = 0;
+		follower->again = 0;
 	}
 	resolvers_print(&resolvers, &text);
 	r = buf_finish(&text);
-	if (r < 0 || (written->cap > 0 && strcmp(buf_text(&text), buf_text(written)) == 0))
-		return r;
-	r = resolvers_write(folder, buf_text(&text));
-	if (r < 0)
-		return r;
-	buf_done(written);
-	written->cap = RESOLVERS_TEXT_MAX;
-	buf_puts(written, buf_text(&text));
-	return buf_finish(written);
+	return r < 0 ? r : put(follower, buf_text(&text));
 }
 
-static int turn(struct bus *bus, int folder, int signals, struct buf *written, bool *ret_end)
+static int turn(struct follower *follower, bool *ret_end)
 {
-	struct pollfd wait[2] = {[1] = {.fd = signals, .events = POLLIN}};
-	int timeout = -1, r = bus_answer(bus);
+	struct pollfd wait[2] = {[1] = {.fd = follower->signals, .events = POLLIN}};
+	uint64_t now = now_ms();
+	int timeout = -1, r = bus_answer(follower->bus);
 
-	if (r == 0 && bus_network_changed(bus)) {
-		r = renew(bus, folder, written);
-		/* While it waited for an answer, more may have come. */
-		return r;
-	}
+	/* While it waits for an answer, more may come. */
+	if (r == 0 &&
+	    (bus_network_changed(follower->bus) || (follower->again > 0 && now >= follower->again)))
+		return renew(follower);
 	if (r == 0)
-		r = bus_prepare(bus, &wait[0], &timeout);
+		r = bus_prepare(follower->bus, &wait[0], &timeout);
 	if (r < 0)
 		return r;
+	if (follower->again > 0 && (timeout < 0 || (uint64_t)timeout > follower->again - now))
+		timeout = (int)(follower->again - now);
 	if (poll(wait, ARRAY_SIZE(wait), timeout) < 0 && errno != EINTR)
 		return neg_errno();
 	*ret_end = wait[1].revents != 0;
 	return 0;
 }
 
-static int serve(const struct settings *settings)
+static int prepare(struct follower *follower, const struct settings *settings)
 {
-	CLEANUP(bus_freep) struct bus *bus = NULL;
-	AUTO_BUF struct buf written = {0};
-	AUTO_CLOSE int folder = -EBADF, signals = -EBADF, manager = -EBADF;
-	bool end = false;
 	int r = sandbox_keep_no_capability();
 
-	folder = open(settings->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (r == 0 && folder < 0)
+	follower->folder = open(settings->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (r == 0 && follower->folder < 0)
 		r = neg_errno();
+	/* What one before this has left, which was killed. */
 	if (r == 0)
-		r = signals_open(0, &signals);
+		r = put(follower, "");
 	if (r == 0)
-		r = bus_open(settings->address, &bus);
+		r = signals_open(0, &follower->signals);
 	if (r == 0)
-		r = bus_network_listen(bus);
+		r = bus_open(settings->address, &follower->bus);
 	if (r == 0)
-		r = renew(bus, folder, &written);
-	if (r < 0) {
-		complain(r, "cannot start");
-		return EXIT_FAILED;
-	}
+		r = bus_network_listen(follower->bus);
+	return r < 0 ? r : renew(follower);
+}
+
+static int follow(struct follower *follower)
+{
+	AUTO_CLOSE int manager = -EBADF;
+	bool end = false;
+	int r = 0;
+
 	if (notify_open(&manager) == 0 && notify_send(manager, "READY=1\n") < 0)
 		complain(0, "cannot tell the service manager that it is ready");
 	while (r == 0 && !end)
-		r = turn(bus, folder, signals, &written, &end);
+		r = turn(follower, &end);
+	/* Nobody would tell when these become wrong. */
+	if (resolvers_write(follower->folder, "") < 0)
+		complain(0, "cannot empty the file");
+	return r;
+}
+
+static int serve(const struct settings *settings)
+{
+	struct follower follower = {.folder = -EBADF, .signals = -EBADF};
+	int r = prepare(&follower, settings);
+
 	if (r < 0) {
-		complain(r, "ended");
-		/* Nobody would tell when these become wrong. */
-		if (resolvers_write(folder, "") < 0)
-			complain(0, "cannot empty the file");
+		complain(r, "cannot start");
+	} else {
+		r = follow(&follower);
+		if (r < 0)
+			complain(r, "ended");
 	}
+	bus_free(follower.bus);
+	buf_done(&follower.written);
+	closep(&follower.folder);
+	closep(&follower.signals);
 	return r < 0 ? EXIT_FAILED : EXIT_DONE;
 }
 

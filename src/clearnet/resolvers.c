@@ -7,8 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define FILE_NAME    "resolv.conf"
-#define SCRATCH_NAME ".resolv.conf"
+#define FILE_NAME "resolv.conf"
 
 static bool may_be_a_host(uint32_t address)
 {
@@ -72,21 +71,25 @@ void resolvers_print(const struct resolvers *resolvers, struct buf *out)
 
 int resolvers_write(int folder, const char *text)
 {
-	AUTO_CLOSE int fd = openat(folder, SCRATCH_NAME,
-				   O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+	char whole[RESOLVERS_TEXT_MAX];
+	size_t len = strlen(text);
+	AUTO_CLOSE int fd =
+	    openat(folder, FILE_NAME, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 	ssize_t written;
-	int r = 0;
 
-	if (fd < 0)
-		return neg_errno();
-	written = write(fd, text, strlen(text));
-	if (written != (ssize_t)strlen(text))
-		r = written < 0 ? neg_errno() : -EIO;
 	/* Whatever the process's mask says: everybody may know. */
-	if (r == 0 &&
-	    (fchmod(fd, 0644) < 0 || renameat(folder, SCRATCH_NAME, folder, FILE_NAME) < 0))
-		r = neg_errno();
-	if (r < 0)
-		unlinkat(folder, SCRATCH_NAME, 0);
-	return r;
+	if (fd < 0 || fchmod(fd, 0644) < 0 || ftruncate(fd, 0) < 0)
+		return neg_errno();
+	if (len == 0)
+		return 0;
+	if (len > sizeof(whole))
+		return -E2BIG;
+	memset(whole, '\n', sizeof(whole));
+	memcpy(whole, text, len);
+	written = pwrite(fd, whole, sizeof(whole), 0);
+	if (written == (ssize_t)sizeof(whole))
+		return 0;
+	if (written >= 0)
+		return ftruncate(fd, 0) < 0 ? neg_errno() : -EIO;
+	return neg_errno();
 }

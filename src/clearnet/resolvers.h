@@ -10,7 +10,7 @@
 #include <base/cleanup.h>
 
 #define RESOLVERS_MAX      3 /* resolv.conf(5) knows no more */
-#define RESOLVERS_TEXT_MAX 256
+#define RESOLVERS_TEXT_MAX 96
 
 struct resolvers {
 	uint32_t list[RESOLVERS_MAX]; /* IPv4, network order, in the order of use */
@@ -28,5 +28,12 @@ void resolvers_join(struct resolvers *resolvers, const struct resolvers *others)
 /* The text of a resolv.conf(5); "" without any. */
 void resolvers_print(const struct resolvers *resolvers, struct buf *out);
 
-/* Put @text at resolv.conf in the open folder @folder, whole or not at all. Returns 0 or -errno. */
+/*
+ * Put @text, of RESOLVERS_TEXT_MAX bytes at most, into resolv.conf in the open folder @folder. It
+ * stays the same file, because namespaces have it mounted: one that takes its place would not be
+ * seen there. It is emptied first, and what is put in has always the same length (with empty lines
+ * at its end), in one piece. So who reads it meanwhile, in one piece or two, has the older text,
+ * the new one or none, and never the end of one behind the beginning of the other. Returns 0 or
+ * -errno; then it is empty, or cannot be written to at all.
+ */
 MUST_CHECK int resolvers_write(int folder, const char *text);

@@ -10,10 +10,12 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include <os/sandbox.h>
 #include <os/signals.h>
@@ -23,7 +25,6 @@
 #define LEASE        STDIN_FILENO
 #define HOME         "/tmp/home"
 #define RUNTIME      "/tmp/runtime"
-#define WAYLAND      "/run/wayland"
 #define END_PATIENCE 5000 /* ms, from the request to end until it is ended by force */
 
 enum { EXIT_DONE = 0, EXIT_USAGE = 2, EXIT_FAILED = 3 };
@@ -35,6 +36,7 @@ static void usage(void)
 	      "with the connection. Its unit is started by lethe-clearnetd.\n"
 	      "\n"
 	      "      --programs=FOLDER  what may be started (" DOOR_PROGRAMS ")\n"
+	      "      --cmdline=FILE     the kernel's, which may disable it (" DOOR_CMDLINE ")\n"
 	      "  -h, --help             this text\n"
 	      "  -V, --version          print the version\n"
 	      "\n"
@@ -84,8 +86,7 @@ static void become(const struct program *program, int output)
 {
 	char *environment[] = {(char[]){"PATH=/usr/bin:/bin"}, (char[]){"HOME=" HOME},
 			       (char[]){"XDG_RUNTIME_DIR=" RUNTIME}, (char[]){"LANG=C.UTF-8"},
-			       /* Without a display there is nothing at this place. */
-			       (char[]){"WAYLAND_DISPLAY=" WAYLAND}, NULL};
+			       NULL};
 	char *words[PROGRAM_ARGUMENTS_MAX + 2] = {0};
 	struct program copy = *program;
 	sigset_t none;
@@ -96,61 +97,72 @@ static void become(const struct program *program, int output)
 		words[i + 1] = copy.arguments[i];
 	sigemptyset(&none);
 	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(output, STDOUT_FILENO) < 0 ||
-	    dup2(output, STDERR_FILENO) < 0 || close_range(3, ~0u, 0) < 0 || setpgid(0, 0) < 0 ||
+	    dup2(output, STDERR_FILENO) < 0 || close_range(3, ~0u, 0) < 0 ||
 	    sigprocmask(SIG_SETMASK, &none, NULL) < 0 || chdir(HOME) < 0)
 		_exit(126);
 	execve(copy.path, words, environment);
 	_exit(127);
 }
 
-/* Has the program itself ended? Its status is then in *ret_status. This process is the first of its
- * namespace, so that it is left with what others have left. */
-static bool has_ended(pid_t child, int signals, bool *ret_asked, int *ret_status)
+/* Everybody in the namespace but this process, whatever group, session or parent they have chosen.
+ * Only of the first process of a PID namespace is that so; serve() has made sure. */
+static void signal_all(int signal)
 {
-	struct signalfd_siginfo info;
-	bool ended = false;
-	int status;
-	pid_t pid;
-
-	while (read(signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
-		if (info.ssi_signo != SIGCHLD)
-			*ret_asked = true;
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		if (pid != child)
-			continue;
-		*ret_status = status;
-		ended = true;
-	}
-	return ended;
+	(void)!kill(-1, signal);
 }
 
-/* Until the program ends, or it is to end: the lease is closed, nobody reads what it writes, or a
- * signal asks. Returns its status. */
+static uint64_t now_ms(void)
+{
+	struct timespec now = {0};
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* Does a signal ask for the end? */
+static bool is_asked(int signals)
+{
+	struct signalfd_siginfo info;
+
+	return read(signals, &info, sizeof(info)) == (ssize_t)sizeof(info) &&
+	       info.ssi_signo != SIGCHLD;
+}
+
+/*
+ * Until the program ends, or it is to end: the lease is closed, nobody reads what it writes, or a
+ * signal asks. From then on it has its time and no more, whatever it does meanwhile. Returns its
+ * status.
+ *
+ * This process is the first of its namespace, so that it is left with what others have left. It
+ * takes one at a time: as fast as they may come, the lease is looked at.
+ */
 static int attend(pid_t child, int signals, int output)
 {
 	struct pollfd wait[] = {{.fd = signals, .events = POLLIN},
 				{.fd = LEASE, .events = POLLIN | POLLRDHUP},
 				{.fd = output}};
-	int status = 0, patience = -1;
-	bool asked = false;
+	uint64_t end = 0; /* of its time; 0: it is not to end yet */
 
-	while (!has_ended(child, signals, &asked, &status)) {
-		int r = poll(wait, ARRAY_SIZE(wait), patience);
+	for (;;) {
+		uint64_t now = now_ms();
+		int status, r;
+		pid_t pid = waitpid(-1, &status, WNOHANG);
 
+		if (pid == child)
+			return status;
+		if (end > 0 && now >= end)
+			return SIGKILL; /* as it reads where that has ended it; it will have */
+		r = poll(wait, ARRAY_SIZE(wait), pid > 0 ? 0 : end > 0 ? (int)(end - now) : -1);
 		/* Who asked says nothing more; whatever comes ends it. */
-		if (r < 0 ? errno != EINTR : wait[1].revents || wait[2].revents)
-			asked = true;
-		if (asked && patience < 0) {
-			kill(-child, SIGTERM);
-			patience = END_PATIENCE;
+		if (end == 0 && (r < 0 ? errno != EINTR
+				       : is_asked(signals) || wait[1].revents || wait[2].revents)) {
+			signal_all(SIGTERM);
+			end = now_ms() + END_PATIENCE;
 			wait[1].fd = wait[2].fd = -1;
-		} else if (r == 0) {
-			kill(-child, SIGKILL);
+		} else if (end > 0) {
+			(void)is_asked(signals);
 		}
 	}
-	/* What it has started and left behind. */
-	kill(-child, SIGKILL);
-	return status;
 }
 
 static int run(const struct program *program, int output)
@@ -169,19 +181,18 @@ static int run(const struct program *program, int output)
 		return refuse(strerror(errno));
 	if (child == 0)
 		become(program, output);
-	/* Here too, so that its group is there before a signal is sent to it. EACCES: it runs
-	 * already. */
-	if (setpgid(child, child) < 0 && errno != EACCES)
-		fprintf(stderr, "lethe-clearnet-run: setpgid: %s\n", strerror(errno));
 	answer("started");
 	status = attend(child, signals, output);
+	/* What is left. If anything of it should get past that, it does not get past the end of
+	 * this process: with the first of its namespace the kernel ends all, and waits for it. */
+	signal_all(SIGKILL);
 	snprintf(text, sizeof(text), "exit %d",
 		 WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 	answer(text);
 	return EXIT_DONE;
 }
 
-static int serve(const char *programs)
+static int serve(const char *programs, const char *cmdline)
 {
 	AUTO_CLOSE int output = -EBADF;
 	char name[DOOR_TEXT_MAX];
@@ -189,14 +200,23 @@ static int serve(const char *programs)
 	struct diag diag = {0};
 	int r;
 
+	/* What it starts is of the same user, and could otherwise write into its memory. */
+	r = prctl(PR_SET_DUMPABLE, 0) < 0 ? neg_errno() : 0;
 	/* The unit leaves it none; this holds where it is started otherwise. */
-	r = sandbox_keep_no_capability();
+	if (r == 0)
+		r = sandbox_keep_no_capability();
 	if (r == 0)
 		r = door_receive(LEASE, name, &output);
 	if (r == 0)
 		r = check_output(output);
 	if (r < 0)
 		return refuse(strerror(-r));
+	if (getpid() != 1)
+		return refuse(
+		    "it is not the first of a PID namespace, and could not end what it starts");
+	/* lethe-clearnetd has looked, too. But who else gets at its socket would not ask it. */
+	if (!door_is_enabled(cmdline))
+		return refuse("it was disabled when the computer was started");
 	r = program_load(programs, name, &program, &diag);
 	if (r < 0)
 		return refuse(diag.message[0] ? diag.message : strerror(-r));
@@ -206,16 +226,20 @@ static int serve(const char *programs)
 int main(int argc, char **argv)
 {
 	static const struct option longs[] = {{"programs", required_argument, NULL, 'p'},
+					      {"cmdline", required_argument, NULL, 'c'},
 					      {"help", no_argument, NULL, 'h'},
 					      {"version", no_argument, NULL, 'V'},
 					      {0}};
-	const char *programs = DOOR_PROGRAMS;
+	const char *programs = DOOR_PROGRAMS, *cmdline = DOOR_CMDLINE;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "hV", longs, NULL)) != -1) {
 		switch (option) {
 		case 'p':
 			programs = optarg;
+			break;
+		case 'c':
+			cmdline = optarg;
 			break;
 		case 'h':
 			usage();
@@ -234,5 +258,5 @@ int main(int argc, char **argv)
 		      stderr);
 		return EXIT_USAGE;
 	}
-	return serve(programs);
+	return serve(programs, cmdline);
 }

@@ -19,7 +19,7 @@ static void test_good(void **state)
 	struct diag diag;
 
 	assert_int_equal(parse("# one\n\ntitle = A = b\nprogram = /usr/bin/curl\nargument = -s\n"
-			       "argument = http://a/\ndisplay = no\n",
+			       "argument = http://a/\n",
 			       &program, &diag),
 			 0);
 	assert_string_equal(program.title, "A = b");
@@ -27,9 +27,7 @@ static void test_good(void **state)
 	assert_int_equal(program.argument_count, 2);
 	assert_string_equal(program.arguments[0], "-s");
 	assert_string_equal(program.arguments[1], "http://a/");
-	assert_false(program.display);
-	assert_int_equal(parse("display = yes\nprogram = /usr/bin/x", &program, &diag), 0);
-	assert_true(program.display);
+	assert_int_equal(parse("program = /usr/bin/x", &program, &diag), 0);
 	assert_int_equal(program.argument_count, 0);
 	assert_string_equal(program.title, "");
 }
@@ -41,25 +39,26 @@ static void test_wrong(void **state)
 		unsigned line;
 	} wrong[] = {
 	    {"", 1},
-	    {"display = no\n", 2},
-	    {"program = /usr/bin/x\n", 2},
-	    {"program = /usr/bin/x\ndisplay = maybe\n", 2},
-	    {"program = /usr/bin/x\ndisplay = no\ndisplay = no\n", 3},
-	    {"program = /usr/bin/x\nprogram = /usr/bin/x\ndisplay = no\n", 2},
-	    {"program = usr/bin/x\ndisplay = no\n", 1},
-	    {"program = /bin/x\ndisplay = no\n", 1},
-	    {"program = /usr/../home/x\ndisplay = no\n", 1},
-	    {"program = /usr/bin/..\ndisplay = no\n", 1},
-	    {"program = /usr/bin/\ndisplay = no\n", 1},
-	    {"program = /usr/./x\ndisplay = no\n", 1},
-	    {"program = /usr//x\ndisplay = no\n", 1},
-	    {"program = /usr/\ndisplay = no\n", 1},
-	    {"program=/usr/bin/x\ndisplay = no\n", 1},
-	    {"program = /usr/bin/x\nuser = root\ndisplay = no\n", 2},
-	    {"program = /usr/bin/x\nargument = \ndisplay = no\n", 2},
-	    {"program = /usr/bin/x\nargument = a\tb\ndisplay = no\n", 2},
-	    {"program = /usr/bin/x\r\ndisplay = no\n", 1},
-	    {" program = /usr/bin/x\ndisplay = no\n", 1},
+	    {"title = x\n", 2},
+	    {"program = /usr/bin/x\ntitle = x\ntitle = x\n", 3},
+	    /* There is no display in this version; nobody gets one by asking. */
+	    {"program = /usr/bin/x\ndisplay = no\n", 2},
+	    {"program = /usr/bin/x\ndisplay = yes\n", 2},
+	    {"program = /usr/bin/x\nprogram = /usr/bin/x\n", 2},
+	    {"program = usr/bin/x\n", 1},
+	    {"program = /bin/x\n", 1},
+	    {"program = /usr/../home/x\n", 1},
+	    {"program = /usr/bin/..\n", 1},
+	    {"program = /usr/bin/\n", 1},
+	    {"program = /usr/./x\n", 1},
+	    {"program = /usr//x\n", 1},
+	    {"program = /usr/\n", 1},
+	    {"program=/usr/bin/x\n", 1},
+	    {"program = /usr/bin/x\nuser = root\n", 2},
+	    {"program = /usr/bin/x\nargument = \n", 2},
+	    {"program = /usr/bin/x\nargument = a\tb\n", 2},
+	    {"program = /usr/bin/x\r\n", 1},
+	    {" program = /usr/bin/x\n", 1},
 	};
 	struct program program = {.title = "untouched"};
 
@@ -71,9 +70,8 @@ static void test_wrong(void **state)
 		assert_string_not_equal(diag.message, "");
 	}
 	assert_string_equal(program.title, "untouched");
-	assert_int_equal(
-	    program_parse("x", "program = /usr/bin/x\ndisplay = no\n\0", 35, &program, NULL),
-	    -EINVAL);
+	assert_int_equal(program_parse("x", "program = /usr/bin/x\n\0", 22, &program, NULL),
+			 -EINVAL);
 }
 
 static void test_limits(void **state)
@@ -81,7 +79,7 @@ static void test_limits(void **state)
 	AUTO_BUF struct buf text = {.cap = 2 * PROGRAM_FILE_MAX};
 	struct program program;
 
-	buf_puts(&text, "program = /usr/bin/x\ndisplay = no\n");
+	buf_puts(&text, "program = /usr/bin/x\n");
 	for (size_t i = 0; i < PROGRAM_ARGUMENTS_MAX; i++)
 		buf_puts(&text, "argument = a\n");
 	assert_int_equal(parse(buf_text(&text), &program, NULL), 0);
@@ -90,7 +88,7 @@ static void test_limits(void **state)
 	assert_int_equal(parse(buf_text(&text), &program, NULL), -EINVAL);
 
 	buf_done(&text);
-	buf_puts(&text, "program = /usr/bin/x\ndisplay = no\nargument = ");
+	buf_puts(&text, "program = /usr/bin/x\nargument = ");
 	for (size_t i = 0; i < PROGRAM_TEXT_MAX - 1; i++)
 		buf_puts(&text, "a");
 	assert_int_equal(parse(buf_text(&text), &program, NULL), 0);

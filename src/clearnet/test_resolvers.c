@@ -56,9 +56,11 @@ static void test_joined(void **state)
 			    "nameserver 1.1.1.1\nnameserver 2.2.2.2\nnameserver 3.3.3.3\n");
 }
 
-static void test_written_whole(void **state)
+static void test_written_in_place(void **state)
 {
-	char folder[] = "/tmp/lethe-resolvers-XXXXXX", text[64] = "";
+	static const char longest[] = "nameserver 223.255.255.251\nnameserver 223.255.255.252\n"
+				      "nameserver 223.255.255.253\n";
+	char folder[] = "/tmp/lethe-resolvers-XXXXXX", text[RESOLVERS_TEXT_MAX + 32] = "";
 	AUTO_CLOSE int fd = -EBADF, file = -EBADF;
 
 	assert_non_null(mkdtemp(folder));
@@ -68,12 +70,22 @@ static void test_written_whole(void **state)
 	assert_int_equal(resolvers_write(fd, "nameserver 1.1.1.1\n"), 0);
 	file = openat(fd, "resolv.conf", O_RDONLY | O_CLOEXEC);
 	assert_true(file >= 0);
-	assert_int_equal(read(file, text, sizeof(text) - 1), 19);
-	assert_string_equal(text, "nameserver 1.1.1.1\n");
-	/* Nothing else is left, and a reader of the older one still has the older one. */
+	assert_int_equal(read(file, text, sizeof(text) - 1), RESOLVERS_TEXT_MAX);
+	assert_memory_equal(text, "nameserver 1.1.1.1\n\n", 20);
+	/* Whoever has the file open, or mounted, sees what is in it now; and where one text has
+	 * ended all do: behind it there is nothing to be read of another. */
+	assert_int_equal(resolvers_write(fd, longest), 0);
+	assert_int_equal(read(file, text, sizeof(text) - 1), 0);
+	assert_int_equal(lseek(file, 0, SEEK_SET), 0);
+	assert_int_equal(read(file, text, sizeof(text) - 1), RESOLVERS_TEXT_MAX);
+	assert_memory_equal(text, longest, strlen(longest));
 	assert_int_equal(resolvers_write(fd, ""), 0);
 	assert_int_equal(lseek(file, 0, SEEK_SET), 0);
-	assert_int_equal(read(file, text, sizeof(text) - 1), 19);
+	assert_int_equal(read(file, text, sizeof(text) - 1), 0);
+	memset(text, 'x', RESOLVERS_TEXT_MAX + 1);
+	text[RESOLVERS_TEXT_MAX + 1] = '\0';
+	assert_int_equal(resolvers_write(fd, text), -E2BIG);
+	/* Nothing else is left. */
 	assert_int_equal(unlinkat(fd, "resolv.conf", 0), 0);
 	assert_int_equal(rmdir(folder), 0);
 	assert_true(resolvers_write(-EBADF, "") < 0);
@@ -85,7 +97,7 @@ int main(void)
 	    cmocka_unit_test(test_words),
 	    cmocka_unit_test(test_no_other_host),
 	    cmocka_unit_test(test_joined),
-	    cmocka_unit_test(test_written_whole),
+	    cmocka_unit_test(test_written_in_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@ what two sockets with Accept=yes do; the units themselves are tried in the virtu
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -40,16 +41,13 @@ class Manager:
 
     def __init__(self, lab: Lab, folder: Path, programs: Path) -> None:
         self._lab, self._programs = lab, programs
-        self._listeners: list[socket.socket] = []
         self.started: list[subprocess.Popen] = []
         folder.mkdir()
-        for name in ("console", "display"):
-            listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            listener.bind(str(folder / name))
-            os.chmod(folder / name, 0o666)
-            listener.listen()
-            self._listeners.append(listener)
-            threading.Thread(target=self._serve, args=(listener,), daemon=True).start()
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._listener.bind(str(folder / "console"))
+        os.chmod(folder / "console", 0o666)
+        self._listener.listen()
+        threading.Thread(target=self._serve, args=(self._listener,), daemon=True).start()
 
     def _serve(self, listener: socket.socket) -> None:
         while True:
@@ -60,16 +58,18 @@ class Manager:
             with connection:
                 self.started.append(self.run(connection))
 
-    def run(self, connection: socket.socket) -> subprocess.Popen:
-        argv = [str(_program("lethe-clearnet-run")), f"--programs={self._programs}"]
-        return self._lab.host.popen(["setpriv", "--no-new-privs", "--", *argv], user=names.AMNESIA,
+    def run(self, connection: socket.socket, private_pids: bool = True) -> subprocess.Popen:
+        argv = [str(_program("lethe-clearnet-run")), f"--programs={self._programs}",
+                f"--cmdline={self._programs.parent / 'cmdline'}"]
+        # Its unit makes it the first of a PID namespace.
+        first = ["unshare", "--map-current-user", "--pid", "--fork", "--"] if private_pids else []
+        return self._lab.host.popen(["setpriv", "--no-new-privs", "--", *first, *argv], user=names.AMNESIA,
                                     namespace=INSIDE, stdin=connection, stdout=subprocess.DEVNULL,
                                     stderr=subprocess.DEVNULL)
 
     def close(self) -> None:
-        for listener in self._listeners:
-            listener.shutdown(socket.SHUT_RDWR)
-            listener.close()
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
         for process in self.started:
             process.wait(SECONDS)
 
@@ -109,10 +109,8 @@ class Door:
         wait_for(lambda: self.ask("status").returncode == 0, SECONDS, "lethe-clearnetd")
         return daemon
 
-    def allow(self, name: str, *arguments: str, program: str = "/usr/bin/python3",
-              display: str = "no") -> None:
-        lines = [f"program = {program}", *(f"argument = {word}" for word in arguments),
-                 f"display = {display}"]
+    def allow(self, name: str, *arguments: str, program: str = "/usr/bin/python3") -> None:
+        lines = [f"program = {program}", *(f"argument = {word}" for word in arguments)]
         (self.programs / f"{name}.conf").write_text("\n".join(lines) + "\n")
 
     def command(self, *words: str) -> list[str]:
@@ -201,13 +199,32 @@ def test_what_a_program_gets(house: Lab) -> None:
         assert told["net"] == os.stat(house.host.clearnet.net).st_ino
         assert told["cwd"] == told["env"]["HOME"] == "/tmp/home"
         assert told["fds"] == 4  # standard ones, and the folder that it lists
-        assert not set(told["env"]) & {"DBUS_SESSION_BUS_ADDRESS", "SOCKS_SERVER", "DISPLAY"}
+        assert not set(told["env"]) & {"DBUS_SESSION_BUS_ADDRESS", "SOCKS_SERVER", "DISPLAY",
+                                         "WAYLAND_DISPLAY"}
         assert told["env"]["XDG_RUNTIME_DIR"] == "/tmp/runtime"
         status = made.ask("start", "caps").stdout
         for kind in ("CapPrm", "CapEff", "CapInh", "CapAmb"):
             assert f"{kind}:\t{0:016x}" in status
         assert "NoNewPrivs:\t1" in status
     house.host.run(["rm", "-rf", "/tmp/home", "/tmp/runtime"], check=True)
+
+
+# EPERM, or EFAULT where it may be read.
+READ_THE_FIRST = """import ctypes
+libc, room = ctypes.CDLL(None, use_errno=True), ctypes.create_string_buffer(8)
+here, there = (ctypes.c_size_t * 2)(ctypes.addressof(room), 8), (ctypes.c_size_t * 2)(64, 8)
+assert libc.process_vm_readv(1, here, 1, there, 1, 0) == -1
+print(ctypes.get_errno())
+"""
+
+
+def test_a_program_does_not_get_at_what_started_it(house: Lab) -> None:
+    """It is of the same user; whoever wrote into it, or stopped it, would not be ended."""
+    with door(house) as made:
+        script = made.folder / "read.py"
+        script.write_text(READ_THE_FIRST)
+        made.allow("read", str(script))
+        assert made.ask("start", "read").stdout.strip() == str(errno.EPERM)
 
 
 def test_how_a_program_ended_is_told(house: Lab) -> None:
@@ -223,14 +240,17 @@ def test_how_a_program_ended_is_told(house: Lab) -> None:
         assert made.status()["exit"] == 127
 
 
-def test_a_program_with_a_window_has_a_socket_of_its_own(house: Lab) -> None:
+def test_there_is_no_display(house: Lab) -> None:
+    """It comes with the desktop. A file that asks for one is not half obeyed."""
     with door(house) as made:
-        made.allow("window", "-c", "print('shown')", display="yes")
-        os.unlink(made.folder / "sockets" / "console")
-        assert made.ask("start", "window").stdout == "shown\n"
+        (made.programs / "window.conf").write_text("program = /usr/bin/python3\ndisplay = yes\n")
+        said = made.ask("start", "window")
+        assert said.returncode == 1 and "window.conf" in made.ask("list").stderr
         made.allow("console", "-c", "print('shown')")
+        os.unlink(made.folder / "sockets" / "console")
         said = made.ask("start", "console")
         assert said.returncode == 3 and "service manager" in said.stderr
+        assert made.manager.started == []
 
 
 # One at a time ------------------------------------------------------------------------------------
@@ -274,15 +294,47 @@ def test_two_at_once(house: Lab) -> None:
 # Leases -------------------------------------------------------------------------------------------
 
 
-STUBBORN = "import signal,time;signal.signal(15,1);time.sleep(10000)"
-BREEDER = "import os,time;os.fork();os.fork();time.sleep(10000)"
+# Leaves its own group for that of a child, so that no signal to the group reaches it.
+MOVER = """import os, signal, time
+signal.signal(15, 1)
+ready, told = os.pipe()
+child = os.fork()
+if child == 0:
+    os.setpgid(0, 0)
+    os.write(told, b"x")
+else:
+    os.read(ready, 1)
+    os.setpgid(0, child)
+    {ready}
+time.sleep(10000)
+"""
+# What it has left behind ends again and again: each time its parent is told.
+ORPHANS = """import os, signal, time
+signal.signal(15, 1)
+{ready}
+while True:
+    if os.fork() == 0:
+        if os.fork() == 0:
+            {pause}
+        os._exit(0)
+    os.wait()
+    {pause}
+"""
+UNWILLING = {"plain": "import time\n{ready}\ntime.sleep(10000)",
+             "stubborn": "import signal, time\nsignal.signal(15, 1)\n{ready}\ntime.sleep(10000)",
+             "breeder": "import os, time\nos.fork()\nos.fork()\n{ready}\ntime.sleep(10000)",
+             "mover": MOVER, "orphans": ORPHANS.replace("{pause}", "time.sleep(0.3)"),
+             "storm": ORPHANS.replace("{pause}", "pass")}  # fmt: skip
 
 
-@pytest.mark.parametrize("code", ("import time;time.sleep(10000)", STUBBORN, BREEDER))
-def test_it_ends_with_who_asked_for_it(house: Lab, code: str) -> None:
+@pytest.mark.parametrize("what", UNWILLING)
+def test_it_ends_with_who_asked_for_it(house: Lab, what: str) -> None:
     with door(house) as made:
-        made.allow("long", "-c", code)
+        script = made.folder / "unwilling.py"
+        script.write_text(UNWILLING[what].replace("{ready}", "print('ready', flush=True)"))
+        made.allow("long", str(script))
         with made.running("long") as client:
+            assert client.stdout and client.stdout.readline() == b"ready\n"
             client.kill()
         made.wait_idle()
 
@@ -340,7 +392,7 @@ def test_only_what_is_allowed(house: Lab) -> None:
     with door(house) as made:
         made.allow("good", "-c", "print('ran')")
         (made.programs / "bad.conf").write_text("program = /usr/bin/python3\nuser = root\n")
-        (made.programs / "outside.conf").write_text("program = /tmp/x\ndisplay = no\n")
+        (made.programs / "outside.conf").write_text("program = /tmp/x\n")
         for name in ("none", "../programs/good", "good.conf", "/etc/passwd", "", "GOOD", "bad",
                      "outside", "x" * 300):
             said = made.ask("start", name)
@@ -350,7 +402,7 @@ def test_only_what_is_allowed(house: Lab) -> None:
         assert "bad.conf:2:1: keys are" in made.ask("list").stderr
         assert made.ask("list").stdout.split() == ["good"]
         assert json.loads(made.ask("list", "--json").stdout) == [
-            {"name": "good", "title": "", "display": False}]
+            {"name": "good", "title": ""}]
 
 
 def test_without_the_daemon(house: Lab) -> None:
@@ -372,11 +424,11 @@ def test_wrong_usage(house: Lab, words: list[str]) -> None:
 # What starts them ---------------------------------------------------------------------------------
 
 
-def _request(made: Door, data: bytes, descriptors: list[int]) -> list[bytes]:
+def _request(made: Door, data: bytes, descriptors: list[int], private_pids: bool = True) -> list[bytes]:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs:
         socket.send_fds(ours, [data], descriptors)
-        process = made.manager.run(theirs)
+        process = made.manager.run(theirs, private_pids)
         theirs.close()
         ours.settimeout(SECONDS)
         answers = []
@@ -405,3 +457,28 @@ def test_what_starts_them_takes_a_pipe_and_a_name(house: Lab) -> None:
             os.close(descriptor)
         first.close()
         second.close()
+
+
+def test_what_starts_them_is_the_first_of_its_namespace(house: Lab) -> None:
+    """Nothing else could end all of what it starts."""
+    with door(house) as made:
+        made.allow("good", "-c", "print('ran')")
+        read, write = os.pipe()
+        answers = _request(made, b"good", [write], private_pids=False)
+        assert len(answers) == 1 and b"first of a PID namespace" in answers[0]
+        os.close(write)
+        assert os.read(read, 100) == b""
+        os.close(read)
+
+
+@pytest.mark.parametrize("cmdline", ("lethe.clearnet=off\n", "lethe.clearnet\n", "x" * 5000))
+def test_what_starts_them_looks_at_the_switch_itself(house: Lab, cmdline: str) -> None:
+    """Where somebody else got at the daemon's socket."""
+    with door(house, cmdline) as made:
+        made.allow("good", "-c", "print('ran')")
+        read, write = os.pipe()
+        answers = _request(made, b"good", [write])
+        assert len(answers) == 1 and b"disabled" in answers[0]
+        os.close(write)
+        assert os.read(read, 100) == b""
+        os.close(read)

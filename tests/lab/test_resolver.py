@@ -18,6 +18,7 @@ from labkit import clearnet, fakebus, watching
 from labkit.wait import wait_for
 
 SECONDS = 60.0
+LENGTH = 96  # bytes of the file, if there are any: so that nobody reads the end of one after another
 NETWORK = "org.freedesktop.NetworkManager"
 ROOT = "/org/freedesktop/NetworkManager"
 
@@ -41,6 +42,7 @@ def chosen(*servers: str) -> dict[str, Any]:
 class Place:
     def __init__(self, folder: Path) -> None:
         self.folder, self.objects = folder, {}
+        self.silent = 0  # so many of its first questions fail
         self.bus = watching.Bus(folder)
         self.manager: fakebus.Service | None = None
         self.daemon: subprocess.Popen | None = None
@@ -48,8 +50,13 @@ class Place:
     def manage(self) -> None:
         self.manager = fakebus.Service(self.bus.address.partition("path=")[2], NETWORK,
                                        "GetManagedObjects", "a{oa{sa{sv}}}",
-                                       lambda: {f"{ROOT}/{n}": entry
-                                                for n, entry in self.objects.items()})
+                                       self._answer)
+
+    def _answer(self) -> dict[str, Any] | None:
+        if self.silent > 0:
+            self.silent -= 1
+            return None
+        return {f"{ROOT}/{n}": entry for n, entry in self.objects.items()}
 
     def start(self) -> None:
         (self.folder / "out").mkdir(exist_ok=True)
@@ -65,7 +72,8 @@ class Place:
 
     def holds(self, *servers: str) -> bool:
         text = (self.folder / "out" / "resolv.conf").read_text()
-        return text == "".join(f"nameserver {server}\n" for server in servers)
+        wanted = "".join(f"nameserver {server}\n" for server in servers)
+        return text == (wanted.ljust(LENGTH, "\n") if servers else "")
 
     def expect(self, *servers: str) -> None:
         wait_for(lambda: self.holds(*servers), SECONDS, f"resolvers {servers}")
@@ -74,6 +82,7 @@ class Place:
         if self.daemon:
             self.daemon.terminate()
             assert self.daemon.wait(SECONDS) == 0
+            assert self.holds()  # nobody would tell when they become wrong
         if self.manager:
             self.manager.close()
         self.bus.close()
@@ -112,6 +121,55 @@ def test_it_follows_the_network() -> None:
         made.expect("10.0.0.54")
         mode = os.stat(made.folder / "out" / "resolv.conf").st_mode & 0o777
         assert mode == 0o644 and os.listdir(made.folder / "out") == ["resolv.conf"]
+
+
+def test_a_question_that_failed_is_asked_again() -> None:
+    """Without anything that changes. It asks at the start, when it begins to listen, and when it hears of
+    NetworkManager, so that more than these fail."""
+    with place() as made:
+        made.silent = 5
+        made.objects = {"a": lease("192.168.1.1")}
+        made.manage()
+        made.start()
+        made.expect("192.168.1.1")
+
+
+def test_who_has_it_mounted_sees_the_change() -> None:
+    """As the units mount it over /etc/resolv.conf: a file, by its inode."""
+    with place() as made:
+        made.manage()
+        made.objects = {"a": lease("192.168.1.1 192.168.1.2")}
+        made.start()
+        made.expect("192.168.1.1", "192.168.1.2")
+        file = made.folder / "out" / "resolv.conf"
+        inside = ["unshare", "--mount", "sh", "-c", 'touch "$0" && mount --bind "$1" "$0" && echo && '
+                  'while read -r _; do cat "$0" && echo .; done', str(made.folder / "mounted"), str(file)]
+        with subprocess.Popen(inside, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as shell:
+            assert shell.stdin and shell.stdout and shell.stdout.readline() == "\n"
+            for servers in (("10.0.0.53",), (), ("10.0.0.54", "10.0.0.55", "10.0.0.56")):
+                made.set(**({"a": lease(" ".join(servers))} if servers else {}))
+                made.expect(*servers)
+                print("again", file=shell.stdin, flush=True)
+                lines = list(iter(shell.stdout.readline, ".\n"))
+                assert [line.split()[1] for line in lines if line != "\n"] == list(servers)
+            shell.stdin.close()
+
+
+def test_what_a_killed_one_left_is_emptied() -> None:
+    """Before it can ask: the bus may be gone, too."""
+    with place() as made:
+        made.manage()
+        made.objects = {"a": lease("192.168.1.1")}
+        made.start()
+        made.expect("192.168.1.1")
+        assert made.daemon
+        made.daemon.kill()
+        made.daemon.wait(SECONDS)
+        assert made.holds("192.168.1.1")
+        argv = [made.daemon.args[0], "--bus=unix:path=/nowhere", f"--folder={made.folder}/out"]
+        made.daemon = None
+        assert subprocess.run(argv, timeout=SECONDS, check=False).returncode == 3
+        assert made.holds()
 
 
 def test_a_change_of_a_property_is_heard() -> None:

@@ -30,9 +30,8 @@ NOBODY_ELSE = ("/run/dbus/system_bus_socket", "/run/user/1000/bus", "/run/system
                "/run/lethe/clearnet/console", "/run/lethe/status/wall", "/run/tor/control")
 
 
-def allow(guest: Guest, name: str, script: str, display: bool = False) -> None:
-    text = (f"program = /usr/bin/bash\nargument = -c\nargument = {script}\n"
-            f"display = {'yes' if display else 'no'}\n")
+def allow(guest: Guest, name: str, script: str) -> None:
+    text = f"program = /usr/bin/bash\nargument = -c\nargument = {script}\n"
     guest.run(["sh", "-c", f"mkdir -p {FOLDER} && cat > {FOLDER}/{name}.conf"], input=text, check=True)
 
 
@@ -97,7 +96,8 @@ def test_what_a_program_sees(guest: Guest) -> None:
     assert told(guest, "ls /home/amnesia /root 2>/dev/null; true").strip() == ""
     processes = told(guest, "ls /proc | grep -c '^[0-9]'").strip()
     assert int(processes) <= 6, processes  # what starts it, a shell, and what the shell has started
-    assert "lethe-clearnet" in told(guest, "cat /proc/1/comm")
+    # What started it is of the same user, and not to be seen: see the next case for what it is.
+    assert told(guest, "test -e /proc/1 && echo seen; echo $PPID").split() == ["1"]
     devices = told(guest, "cut -d: -f1 /proc/net/dev | tail -n +3").split()
     assert sorted(devices) == ["lo", "uplink"]
     for path in NOBODY_ELSE:
@@ -118,6 +118,11 @@ def test_the_session_does_not_see_into_it(guest: Guest) -> None:
                              user=names.AMNESIA)
             assert seen.returncode != 0 and "denied" in seen.stdout + seen.stderr, thing
         assert guest.run(["ls", f"/proc/{pid}/root/tmp"]).returncode == 0  # root would
+        # What started it is the first of its namespace, with which all of it ends.
+        first = guest.text(["pgrep", "-x", "-u", "amnesia", "lethe-clearnet-"]).split()
+        assert len(first) == 1
+        numbers = guest.text(["grep", "NSpid:", f"/proc/{first[0]}/status"]).split()[1:]
+        assert len(numbers) == 2 and numbers[1] == "1"
         entered = guest.run(["nsenter", f"--net={PATH}", "true"], user=names.AMNESIA)
         assert entered.returncode != 0
     finally:
@@ -129,9 +134,8 @@ def test_there_is_no_way_past_the_daemon(guest: Guest) -> None:
     guest.wait_address()
     allow(guest, "fetch", FETCH)
     for user in (names.AMNESIA, names.CLEARNET, names.NOBODY):
-        for kind in ("console", "display"):
-            refused = guest.call(doors.connect, f"/run/lethe/clearnet/{kind}", user=user)
-            assert refused == errno.EACCES, (user, kind)
+        refused = guest.call(doors.connect, "/run/lethe/clearnet/console", user=user)
+        assert refused == errno.EACCES, user
         started = guest.run(["systemctl", "--no-ask-password", "start",
                              "lethe-clearnet-console@x.service"], user=user)
         assert started.returncode != 0
@@ -153,12 +157,12 @@ def test_one_at_a_time(guest: Guest) -> None:
     assert ask(guest, "start", "fetch")[0] == 0
 
 
-def test_a_window_needs_a_display(guest: Guest) -> None:
-    """The core image has none: it is not started at all."""
-    guest.wait_address()
-    allow(guest, "window", "echo shown", display=True)
-    code, text = ask(guest, "start", "window")
-    assert code == 3 and "shown" not in text
+def test_there_is_no_way_to_a_display(guest: Guest) -> None:
+    """It comes with the desktop: there is no unit that would mount one for a program."""
+    assert guest.text(["ls", "/run/lethe/clearnet"]).split() == ["console"]
+    units = guest.text(["systemctl", "list-unit-files", "--plain", "--no-legend", "lethe-clearnet*"])
+    assert sorted(line.split()[0] for line in units.splitlines()) == [
+        "lethe-clearnet-console.socket", "lethe-clearnet-console@.service", "lethe-clearnet.service"]
 
 
 def test_it_ends_with_the_daemon_and_with_the_namespace(guest: Guest) -> None:
@@ -187,6 +191,7 @@ def test_rights_of_its_processes(guest: Guest) -> None:
         assert process["NoNewPrivs"] == "1" and process["Seccomp"] == "2", unit
     assert guest.main_process(NAMESPACE)["Uid"].split()[0] == "902"
     assert guest.main_process(DAEMON)["Uid"].split()[0] == "910"
+    assert guest.main_process(RESOLVER)["Uid"].split()[0] == "911"  # no way to the daemon's sockets
     pasta = guest.text(["pgrep", "-u", "clearnet-net", "pa[s]"]).split()[0]
     ours, theirs = (guest.text(["readlink", f"/proc/{pid}/ns/user"]) for pid in ("1", pasta))
     assert ours != theirs  # its rights are none on the host

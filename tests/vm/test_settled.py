@@ -54,7 +54,7 @@ PROCESSES = {
     ("root", "systemd-logind"), ("root", "NetworkManager"), ("root", "lethe-guard"),
     ("amnesia", "bash"),
     ("messagebus", "dbus-broker-launch"), ("messagebus", "dbus-broker"), ("debian-tor", "tor"),
-    ("lethe-clearnet", "lethe-clearnetd"), ("lethe-clearnet", "lethe-resolver"),
+    ("lethe-clearnet", "lethe-clearnetd"), ("lethe-resolver", "lethe-resolver"),
     ("lethe-connect", "lethe-connectd"),
     ("lethe-gate", "lethe-gate"), ("lethe-watch", "lethe-watchd"),
 }  # fmt: skip
@@ -79,6 +79,7 @@ IDS = {
     "clearnet-net": (902, 902), "lethe-watch": (903, 903), "lethe-gate": (904, 904),
     "lethe-connect": (905, 905), "lethe-clock": (906, 906), "bridges-net": (907, 907),
     "fronts-net": (908, 908), "lethe-transport": (909, 909), "lethe-clearnet": (910, 910),
+    "lethe-resolver": (911, 911),
     "nobody": (65534, 65534), "_apt": (42, 65534),
 }  # fmt: skip
 # Families of sockets that a program without rights gets; of others it is not even the loading of a

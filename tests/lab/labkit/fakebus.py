@@ -14,7 +14,8 @@ from typing import Any
 from .wait import wait_for
 
 _CALL, _RETURN, _ERROR, _SIGNAL = 1, 2, 3, 4
-_PATH, _INTERFACE, _MEMBER, _REPLY, _TO, _SENDER, _TYPES = 1, 2, 3, 5, 6, 7, 8
+_PATH, _INTERFACE, _MEMBER, _NAME, _REPLY, _TO, _SENDER, _TYPES = 1, 2, 3, 4, 5, 6, 7, 8
+_FAILED = "org.freedesktop.DBus.Error.Failed"
 _ALIGN = {"y": 1, "g": 1, "v": 1, "b": 4, "i": 4, "u": 4, "s": 4, "o": 4, "a": 4, "t": 8, "(": 8, "{": 8}
 
 
@@ -80,7 +81,8 @@ def _take(data: bytes, at: int, kind: str) -> tuple[Any, int]:
 
 
 class Service:
-    """Owns @name at the bus's socket @path, and answers @method with what @answer returns."""
+    """Owns @name at the bus's socket @path, and answers @method with what @answer returns, or with an error if
+    that is None."""
 
     def __init__(self, path: str, name: str, method: str, types: str,
                  answer: Callable[[], Any]) -> None:
@@ -134,7 +136,11 @@ class Service:
             if head[1] == _CALL and fields.get(_MEMBER) == self._method:
                 self.asked += 1
                 to = {_REPLY: ("u", struct.unpack_from("<I", head, 8)[0]), _TO: ("s", fields[_SENDER])}
-                self._send(_RETURN, to, self._types, (self._answer(),))
+                answer = self._answer()
+                if answer is None:
+                    self._send(_ERROR, to | {_NAME: ("s", _FAILED)}, "", ())
+                else:
+                    self._send(_RETURN, to, self._types, (answer,))
 
     def _exactly(self, size: int) -> bytes:
         data = b""
