@@ -11,12 +11,15 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	AUTO_BUF struct buf out = {.cap = RESOLVERS_TEXT_MAX};
-	AUTO_FREE char *text = strndup((const char *)data, size);
+	AUTO_FREE char *text = malloc(size + 1);
 	char device[UPLINK_DEVICE_MAX] = "";
 	struct resolvers resolvers = {0};
 
 	if (!text)
 		return 0;
+	if (size > 0)
+		memcpy(text, data, size);
+	text[size] = '\0';
 	if (uplink_device(text, device) == 0)
 		REQUIRE(device[0] && memchr(device, '\0', sizeof(device)));
 	else

@@ -113,9 +113,12 @@ int program_parse(const char *file, const char *text, size_t len, struct program
 		return wrong(&reader, "the file is too long");
 	if (len > 0 && memchr(text, '\0', len))
 		return wrong(&reader, "the file holds a NUL");
-	copy = strndup(len > 0 ? text : "", len);
+	copy = malloc(len + 1);
 	if (!copy)
 		return -ENOMEM;
+	if (len > 0)
+		memcpy(copy, text, len);
+	copy[len] = '\0';
 	for (line = copy; line; line = next) {
 		next = strchr(line, '\n');
 		if (next)

@@ -40,10 +40,15 @@ static void check_status(const char *text, size_t size)
 static void check_pools(const char *text, size_t size)
 {
 	AUTO_FREE struct pools *pools = NULL;
-	AUTO_FREE char *copy = strndup(text, size);
+	AUTO_FREE char *copy = malloc(size + 1);
 	struct diag diag = {0};
 
-	if (!copy || pools_parse("fuzz", copy, &diag, &pools) < 0) {
+	if (!copy)
+		return;
+	if (size > 0)
+		memcpy(copy, text, size);
+	copy[size] = '\0';
+	if (pools_parse("fuzz", copy, &diag, &pools) < 0) {
 		REQUIRE(!pools && diag.message[0]);
 		return;
 	}

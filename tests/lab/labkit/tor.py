@@ -336,6 +336,11 @@ class TorNetwork:
     def _start_client(self) -> None:
         self._launch(names.HOST)
         self._await_client(COLD_SECONDS)
+        self.await_exit()
+
+    def await_exit(self) -> None:
+        """Until a page comes through the client: after its connections were cut, say, which it finds
+        out late."""
         self._await_answers_of_web(ANSWER_COLD_SECONDS)
 
     def _try_bridge_line(self) -> str:
