@@ -34,8 +34,9 @@ GRANTS = "getinfo version\nonion-clients"
 
 
 @pytest.fixture(scope="module")
-def tor_folder(lab: Lab) -> Path:
-    return gate.open_to_group(lab)
+def tor_folder(lab: Lab) -> Iterator[Path]:
+    with gate.open_to_group(lab) as folder:
+        yield folder
 
 
 def wait_until_gone(lab: Lab) -> None:

@@ -9,8 +9,11 @@ import os
 import re
 import shutil
 import socket
+import stat
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -253,13 +256,20 @@ class PrivateTor:
         return torcontrol.Control(self.folder / "control")
 
 
-def open_to_group(lab: Lab) -> Path:
-    """Let the group of the laboratory's Tor use its control socket, as data/tor/torrc does."""
+@contextmanager
+def open_to_group(lab: Lab) -> Iterator[Path]:
+    """Let the group of the laboratory's Tor use its control socket, as data/tor/torrc does. Afterwards
+    it may not: started in a folder that others may enter, this Tor makes no control socket."""
     folder = lab.tor.control_socket().parent
-    folder.chmod(0o750)
-    (folder / "control").chmod(0o660)
-    (folder / "cookie").chmod(0o640)
-    return folder
+    modes = {folder: 0o750, folder / "control": 0o660, folder / "cookie": 0o640}
+    before = {path: stat.S_IMODE(path.stat().st_mode) for path in modes}
+    try:
+        for path, mode in modes.items():
+            path.chmod(mode)
+        yield folder
+    finally:
+        for path, mode in before.items():
+            path.chmod(mode)
 
 
 def record(name: str) -> list[tuple[bool, str]]:
