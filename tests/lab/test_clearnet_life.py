@@ -168,7 +168,7 @@ def network_restored(lab: Lab) -> Iterator[None]:
         yield
     finally:
         topology.restore_lan(lab.ns(names.HOST), names.HOST)
-        lab.tor.await_exit()
+        lab.tor.restart_client()
 
 
 def test_a_changed_address(joined: Lab) -> None:

@@ -57,6 +57,11 @@ def begin(guest: Guest, name: str) -> None:
     guest.text(["systemd-run", "--quiet", "--collect", "--uid=amnesia", "lethe-clearnet", "start", name])
 
 
+def pids(guest: Guest, name: str) -> list[str]:
+    """Of amnesia's processes with that name, as it is kept: 15 bytes of it."""
+    return guest.run(["pgrep", "-x", "-u", "amnesia", name]).stdout.split()
+
+
 def idle(guest: Guest) -> None:
     wait_for(lambda: not status(guest)["running"], SECONDS, "the program to be over")
 
@@ -112,14 +117,15 @@ def test_the_session_does_not_see_into_it(guest: Guest) -> None:
     begin(guest, "long")
     wait_for(lambda: status(guest)["running"], SECONDS, "the program")
     try:
-        pid = guest.text(["pgrep", "-x", "-u", "amnesia", "sleep"]).split()[0]
+        # What starts it tells before it has become it.
+        pid = wait_for(lambda: pids(guest, "sleep"), SECONDS, "the program's process")[0]
         for thing in ("root/tmp", "fd", "environ", "cwd", "ns/net", "mem", "maps"):
             seen = guest.run(["sh", "-c", f"ls /proc/{pid}/{thing}/ 2>&1; cat /proc/{pid}/{thing}"],
                              user=names.AMNESIA)
             assert seen.returncode != 0 and "denied" in seen.stdout + seen.stderr, thing
         assert guest.run(["ls", f"/proc/{pid}/root/tmp"]).returncode == 0  # root would
         # What started it is the first of its namespace, with which all of it ends.
-        first = guest.text(["pgrep", "-x", "-u", "amnesia", "lethe-clearnet-"]).split()
+        first = pids(guest, "lethe-clearnet-")
         assert len(first) == 1
         numbers = guest.text(["grep", "NSpid:", f"/proc/{first[0]}/status"]).split()[1:]
         assert len(numbers) == 2 and numbers[1] == "1"
@@ -173,8 +179,7 @@ def test_it_ends_with_the_daemon_and_with_the_namespace(guest: Guest) -> None:
         begin(guest, "long")
         wait_for(lambda: status(guest)["running"], SECONDS, "the program")
         guest.text(command)
-        wait_for(lambda: guest.run(["pgrep", "-x", "-u", "amnesia", "sleep"]).returncode != 0, SECONDS,
-                 "the program to end")
+        wait_for(lambda: not pids(guest, "sleep"), SECONDS, "the program to end")
         wait_for(lambda: ask(guest, "status")[0] == 0, SECONDS, "the daemon to be there again")
         idle(guest)
     assert guest.run(["test", "-e", PATH]).returncode != 0

@@ -243,7 +243,8 @@ class TorNetwork:
 
     def _answers(self, name: str, start: str) -> bool:
         try:
-            return self._lab.host.call(client.socks_get, name,
+            # As somebody who may ask also while Lethe's rules hold.
+            return self._lab.host.call(client.socks_get, name, user=names.AMNESIA,
                                        timeout=client.SECONDS).startswith(start)
         except OSError:
             return False
@@ -336,12 +337,12 @@ class TorNetwork:
     def _start_client(self) -> None:
         self._launch(names.HOST)
         self._await_client(COLD_SECONDS)
-        self.await_exit()
-
-    def await_exit(self) -> None:
-        """Until a page comes through the client: after its connections were cut, say, which it finds
-        out late."""
         self._await_answers_of_web(ANSWER_COLD_SECONDS)
+
+    def restart_client(self) -> None:
+        """After its connections were cut, which it would find out late. Returns as start_client()."""
+        self.stop_client()
+        self.start_client()
 
     def _try_bridge_line(self) -> str:
         try:
