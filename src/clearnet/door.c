@@ -146,9 +146,12 @@ static enum door_event ended(struct door *door)
 	closep(&door->lease);
 	door->lease = -EBADF;
 	door->name[0] = '\0';
+	/* After this daemon was killed the service manager drops a connection until the program that ran
+	 * then is gone. */
 	if (!door->started && !door->why[0])
 		snprintf(door->why, sizeof(door->why), "%s",
-			 "it ended before it was started; the journal says why");
+			 "it ended before it was started: one before it may still be ending, so try "
+			 "again in a moment; else the journal says why");
 	return DOOR_ENDED;
 }
 

@@ -182,6 +182,10 @@ def test_it_ends_with_the_daemon_and_with_the_namespace(guest: Guest) -> None:
         wait_for(lambda: not pids(guest, "sleep"), SECONDS, "the program to end")
         wait_for(lambda: ask(guest, "status")[0] == 0, SECONDS, "the daemon to be there again")
         idle(guest)
+        # A daemon that has just come knows nothing of the program before it; until that is gone, the
+        # service manager takes no other.
+        wait_for(lambda: not guest.text(["systemctl", "list-units", "--all", "--plain", "--no-legend",
+                                         "lethe-clearnet-console@*"]).strip(), SECONDS, "its unit to go")
     assert guest.run(["test", "-e", PATH]).returncode != 0
 
 
