@@ -44,15 +44,13 @@ _LONG = re.compile(
     r"test_automatic_with_a_clock_a_year_off\[behind|"
     r"test_two_cards|test_plugged_late|test_a_flapping_cable|"
     r"test_without_the_filters_unit_.*\[bad policy\]|"
+    r"test_starts\[uefi-usb\]|test_damaged_twin_is_passed_over|"
+    r"test_one_at_a_time|test_it_ends_with_the_daemon_and_with_the_namespace|"
     r"test_second_medium_with_an_older_lethe|test_check_this_medium|test_late_medium|"
     r"test_person_at_the_console_turns_it_off\[restart|"
     r"test_damaged_image_never_reaches_a_shell\[(first-block|truncated)\]|"
     r"test_check_names_the_damaged_block\[tree\]|"
     r"test_no_destination_is_written_in_an_hour|test_laboratory_layer_needs_its_word\[(nothing|other-words)\]")
-
-
-# Of the door to the clearnet namespace: that a program is started, and has the network's resolver.
-_KEPT = re.compile(r"test_the_person_at_the_console_starts_one|test_its_resolver_is_the_networks")
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
@@ -64,7 +62,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         saved = "running" in getattr(item, "fixturenames", ())
         item.add_marker(pytest.mark.xdist_group("wire-saved" if saved else "wire-start"))
     for item in items:
-        if _LONG.search(item.name) or item.path.name == "test_clearnet.py" and not _KEPT.search(item.name):
+        if _LONG.search(item.name):
             item.add_marker(pytest.mark.long)
     items[:] = wire + [item for item in items if item not in wire]
 
