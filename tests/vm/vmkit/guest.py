@@ -269,7 +269,9 @@ class Guest:
                     self.device, self.address = device, address
                     return address
             time.sleep(_POLL_SECONDS)
-        raise TimeoutError(f"no network card of the machine got an address within {seconds:g} s")
+        said = self.run(["journalctl", "--no-pager", "-o", "short-monotonic", "-n", "60"]).stdout
+        raise TimeoutError(f"no network card of the machine got an address within {seconds:g} s; "
+                           f"there are {self.call(calls.devices)}, and the journal says:\n{said}")
 
     def choose(self, *words: str) -> None:
         """As whoever sits at it: `lethe-connect WORDS`, without waiting for what comes of it."""
