@@ -239,6 +239,12 @@ static void test_leaving(void **state)
 		assert_false(packet.owned);
 		assert_int_equal(packet.protocol, IPPROTO_TCP);
 	}
+}
+
+static void test_leaving_as_what_it_may_not(void **state)
+{
+	struct packet packet;
+
 	{
 		RULES struct ruleset *rules = sealed();
 
@@ -438,6 +444,12 @@ static void test_loopback(void **state)
 		breaks(rules, "F2.4", "F2.4", &packet);
 		assert_int_equal(packet.uid, FRONTS_NET);
 	}
+}
+
+static void test_loopback_by_whoever(void **state)
+{
+	struct packet packet;
+
 	{
 		RULES struct ruleset *rules = sealed();
 
@@ -711,11 +723,13 @@ int main(void)
 	    cmocka_unit_test(test_sealed),
 	    cmocka_unit_test(test_without_rules),
 	    cmocka_unit_test(test_leaving),
+	    cmocka_unit_test(test_leaving_as_what_it_may_not),
 	    cmocka_unit_test(test_lan_and_protocols),
 	    cmocka_unit_test(test_frames),
 	    cmocka_unit_test(test_arriving),
 	    cmocka_unit_test(test_expected_but_not_sent),
 	    cmocka_unit_test(test_loopback),
+	    cmocka_unit_test(test_loopback_by_whoever),
 	    cmocka_unit_test(test_proxy),
 	    cmocka_unit_test(test_tracking),
 	    cmocka_unit_test(test_translation),

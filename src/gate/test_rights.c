@@ -8,73 +8,74 @@ static const char *set(const struct rights *rights, const char *option, const ch
 	return rights_refuse_value(rights, option_find(option), value, &written);
 }
 
+static const struct {
+	const char *option, *value;
+	bool right;
+} values[] = {
+	{ "UseBridges", "1", true },
+	{ "UseBridges", "0", true },
+	{ "UseBridges", "", false },
+	{ "UseBridges", "auto", false },
+	{ "UseBridges", NULL, true },
+	{ "DisableNetwork", "0", false },
+	{ "DisableNetwork", NULL, false },
+	{ "Nickname", "x", false },
+	{ "Bridge", "192.0.2.1:443", true },
+	{ "Bridge", "192.0.2.1:443 0123456789ABCDEF0123456789ABCDEF01234567", true },
+	{ "Bridge",
+	  "obfs4 192.0.2.1:443 0123456789ABCDEF0123456789ABCDEF01234567 cert=a+b/c iat-mode=0",
+	  true },
+	{ "Bridge", "meek_lite 192.0.2.1:443 url=https://a.example/?x=1 front=b.example", true },
+	{ "Bridge", "", false },
+	{ "Bridge", "obfs4", false },
+	{ "Bridge", "obfs4 example.com:443", false },
+	{ "Bridge", "obfs4 192.0.2.1", false },
+	{ "Bridge", "obfs4 192.0.2.1:0", false },
+	{ "Bridge", "obfs4 [2001:db8::1]:443", false },
+	{ "Bridge", "obfs4  192.0.2.1:443", false },
+	{ "Bridge", "obfs4 192.0.2.1:443 ", false },
+	{ "Bridge", "obfs4 192.0.2.1:443 stray", false },
+	{ "Bridge", "obfs4 192.0.2.1:443 cert=a\"b", false },
+	{ "Bridge", "obfs4 192.0.2.1:443 cert=a#b", false },
+	{ "Bridge", "../x 192.0.2.1:443", false },
+	/* What every reader of bridge lines here says no to. */
+	{ "Bridge", "obfs4 192.0.2.1:443", false },
+	{ "Bridge", "obfs4 192.0.2.1:443 cert=a'b", false },
+	{ "Bridge", "meek_lite 192.0.2.1:443", false },
+	{ "Bridge", "webtunnel 192.0.2.1:443 url=https://a.example/", false },
+	{ "Bridge", "other 192.0.2.1:443 cert=a", false },
+	{ "Bridge", "192.0.2.1:443 cert=a", false },
+	{ "Bridge", "0.0.0.0:443", false },
+	{ "Bridge", "# 192.0.2.1:443", false },
+	{ "ClientTransportPlugin", "obfs4 socks5 127.0.0.1:9055", true },
+	{ "ClientTransportPlugin", "meek_lite socks5 127.0.0.1:9056", true },
+	{ "ClientTransportPlugin", "obfs4 socks5 127.0.0.1:9056", false },
+	{ "ClientTransportPlugin", "obfs4 socks5 127.0.0.1:9051", false },
+	{ "ClientTransportPlugin", "obfs4 socks5 192.0.2.1:9055", false },
+	{ "ClientTransportPlugin", "obfs4 socks4 127.0.0.1:9055", false },
+	{ "ClientTransportPlugin", "obfs4 exec /usr/bin/obfs4proxy", false },
+	{ "ClientTransportPlugin", "obfs4,x socks5 127.0.0.1:9055", false },
+	{ "ClientTransportPlugin", "obfs4 socks5 127.0.0.1:9055 exec /bin/sh", false },
+	{ "ClientTransportPlugin", "obfs4 socks5 127.0.0.1:9055 ", false },
+	{ "ClientTransportPlugin", "obfs4 socks5", false },
+	{ "ClientTransportPlugin", "", false },
+	{ "Socks5Proxy", "192.168.1.9:1080", true },
+	{ "Socks5Proxy", "example.com:1080", false },
+	{ "Socks5Proxy", "192.168.1.9", false },
+	{ "Socks5Proxy", "192.168.1.9:1080 x", false },
+	{ "Socks5ProxyUsername", "bob", true },
+	{ "Socks5ProxyUsername", "", false },
+};
+
 static void test_values(void **state)
 {
 	const struct rights rights = rights_by("setconf Bridge, UseBridges, ClientTransportPlugin, "
 					       "Socks5Proxy, Socks5ProxyUsername\n"
 					       "transport obfs4 9055\ntransport meek_lite 9056");
-	static const struct {
-		const char *option, *value;
-		bool right;
-	} rows[] = {
-		{ "UseBridges", "1", true },
-		{ "UseBridges", "0", true },
-		{ "UseBridges", "", false },
-		{ "UseBridges", "auto", false },
-		{ "UseBridges", NULL, true },
-		{ "DisableNetwork", "0", false },
-		{ "DisableNetwork", NULL, false },
-		{ "Nickname", "x", false },
-		{ "Bridge", "192.0.2.1:443", true },
-		{ "Bridge", "192.0.2.1:443 0123456789ABCDEF0123456789ABCDEF01234567", true },
-		{ "Bridge",
-		  "obfs4 192.0.2.1:443 0123456789ABCDEF0123456789ABCDEF01234567 cert=a+b/c iat-mode=0",
-		  true },
-		{ "Bridge", "meek_lite 192.0.2.1:443 url=https://a.example/?x=1 front=b.example", true },
-		{ "Bridge", "", false },
-		{ "Bridge", "obfs4", false },
-		{ "Bridge", "obfs4 example.com:443", false },
-		{ "Bridge", "obfs4 192.0.2.1", false },
-		{ "Bridge", "obfs4 192.0.2.1:0", false },
-		{ "Bridge", "obfs4 [2001:db8::1]:443", false },
-		{ "Bridge", "obfs4  192.0.2.1:443", false },
-		{ "Bridge", "obfs4 192.0.2.1:443 ", false },
-		{ "Bridge", "obfs4 192.0.2.1:443 stray", false },
-		{ "Bridge", "obfs4 192.0.2.1:443 cert=a\"b", false },
-		{ "Bridge", "obfs4 192.0.2.1:443 cert=a#b", false },
-		{ "Bridge", "../x 192.0.2.1:443", false },
-		/* What every reader of bridge lines here says no to. */
-		{ "Bridge", "obfs4 192.0.2.1:443", false },
-		{ "Bridge", "obfs4 192.0.2.1:443 cert=a'b", false },
-		{ "Bridge", "meek_lite 192.0.2.1:443", false },
-		{ "Bridge", "webtunnel 192.0.2.1:443 url=https://a.example/", false },
-		{ "Bridge", "other 192.0.2.1:443 cert=a", false },
-		{ "Bridge", "192.0.2.1:443 cert=a", false },
-		{ "Bridge", "0.0.0.0:443", false },
-		{ "Bridge", "# 192.0.2.1:443", false },
-		{ "ClientTransportPlugin", "obfs4 socks5 127.0.0.1:9055", true },
-		{ "ClientTransportPlugin", "meek_lite socks5 127.0.0.1:9056", true },
-		{ "ClientTransportPlugin", "obfs4 socks5 127.0.0.1:9056", false },
-		{ "ClientTransportPlugin", "obfs4 socks5 127.0.0.1:9051", false },
-		{ "ClientTransportPlugin", "obfs4 socks5 192.0.2.1:9055", false },
-		{ "ClientTransportPlugin", "obfs4 socks4 127.0.0.1:9055", false },
-		{ "ClientTransportPlugin", "obfs4 exec /usr/bin/obfs4proxy", false },
-		{ "ClientTransportPlugin", "obfs4,x socks5 127.0.0.1:9055", false },
-		{ "ClientTransportPlugin", "obfs4 socks5 127.0.0.1:9055 exec /bin/sh", false },
-		{ "ClientTransportPlugin", "obfs4 socks5 127.0.0.1:9055 ", false },
-		{ "ClientTransportPlugin", "obfs4 socks5", false },
-		{ "ClientTransportPlugin", "", false },
-		{ "Socks5Proxy", "192.168.1.9:1080", true },
-		{ "Socks5Proxy", "example.com:1080", false },
-		{ "Socks5Proxy", "192.168.1.9", false },
-		{ "Socks5Proxy", "192.168.1.9:1080 x", false },
-		{ "Socks5ProxyUsername", "bob", true },
-		{ "Socks5ProxyUsername", "", false },
-	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		if ((set(&rights, rows[i].option, rows[i].value) == NULL) != rows[i].right)
-			fail_msg("%s=%s", rows[i].option, rows[i].value);
+	for (size_t i = 0; i < ARRAY_SIZE(values); i++)
+		if ((set(&rights, values[i].option, values[i].value) == NULL) != values[i].right)
+			fail_msg("%s=%s", values[i].option, values[i].value);
 	assert_non_null(set(&rights, "no option", "1"));
 }
 
