@@ -38,6 +38,7 @@ static void test_pieces(void **state)
 		assert_true(torctl_reader_between(reader));
 		while (at < sizeof(text) - 1) {
 			size_t left = sizeof(text) - 1 - at, used = 0;
+			const char *wanted = seen < ARRAY_SIZE(lines) ? lines[seen] : "nothing";
 			const struct torctl_sent *sent;
 
 			assert_int_equal(torctl_reader_feed(reader, text + at,
@@ -47,9 +48,8 @@ static void test_pieces(void **state)
 			at += used;
 			if (!sent)
 				continue;
-			assert_string_equal(sent->line,
-					    seen < ARRAY_SIZE(lines) ? lines[seen] : "no more");
-			assert_int_equal(sent->length, strlen(lines[seen]));
+			assert_string_equal(sent->line, wanted);
+			assert_int_equal(sent->length, strlen(wanted));
 			assert_int_equal(sent->with_data, seen == 1);
 			assert_int_equal(sent->data_length, seen == 1 ? 3 : 0);
 			seen++;
