@@ -77,8 +77,9 @@ int resolvers_write(int folder, const char *text)
 	    openat(folder, FILE_NAME, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 	ssize_t written;
 
-	/* Whatever the process's mask says: everybody may know. */
-	if (fd < 0 || fchmod(fd, 0644) < 0 || ftruncate(fd, 0) < 0)
+	/* Emptied before anything else can fail. Then, whatever the process's mask says: everybody may
+	 * know. */
+	if (fd < 0 || ftruncate(fd, 0) < 0 || fchmod(fd, 0644) < 0)
 		return neg_errno();
 	if (len == 0)
 		return 0;
