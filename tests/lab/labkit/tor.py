@@ -320,24 +320,14 @@ class TorNetwork:
             self._lab.registry.stop([process])
 
     def start_client(self) -> None:
-        """Again; returns when it is at 100 % and an exit answers. What it had learned may have
-        grown too old while it was away: then it starts as if for the first time."""
-        try:
-            self._start_client()
-        except TimeoutError as error:
-            self._lab.progress(f"{error}; its last words: {self._last_words(names.HOST)}")
-            self._lab.progress("the client starts again, without what it had learned")
-            self.stop_client()
-            data = self.places(names.HOST).data
-            shutil.rmtree(data)
-            data.mkdir()
-            _give(data, names.user(names.DEBIAN_TOR).uid)
-            self._start_client()
-
-    def _start_client(self) -> None:
+        """Again; returns when it is at 100 % and an exit answers. If it does not come up, the error
+        has Tor's own words."""
         self._launch(names.HOST)
-        self._await_client(COLD_SECONDS)
-        self._await_answers_of_web(ANSWER_COLD_SECONDS)
+        try:
+            self._await_client(COLD_SECONDS)
+            self._await_answers_of_web(ANSWER_COLD_SECONDS)
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}; {self._last_words(names.HOST)}") from None
 
     def restart_client(self) -> None:
         """After its connections were cut, which it would find out late. Returns as start_client()."""
