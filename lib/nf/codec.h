@@ -94,6 +94,18 @@ struct nf_tallies {
 /* Enter them into what was decoded. */
 void nf_tallies_enter(const struct nf_tallies *tallies, struct ruleset *ruleset);
 
+/*
+ * Is the ruleset of @generation the one that is in force, and no change on its way? A batch with
+ * nothing in it asks, which must wait for whoever is changing something. The kernel gives a change
+ * its number before it puts it in its place: whoever asks for the number alone may read the ruleset
+ * before, or some of both, and meet the same number after. (Seen on 6.18: once in 50,000 readings
+ * beside a writer, for as long as the writer's processor is taken away between the two.) What is
+ * read after this is of @generation if that is still the number at the end.
+ *
+ * 0, -EAGAIN (it has changed), -errno.
+ */
+MUST_CHECK int nf_generation_settled(struct nf_socket *socket, uint32_t generation);
+
 /* Everything nf_read() decodes, as the kernel sent it, appended to @out: for corpora and tests. The
  * elements of dynamic sets are counted in @tallies, whose `sets` the caller frees; if that is NULL,
  * they are in @out, too. */

@@ -12,48 +12,6 @@
 #define DUMP_BYTES_MAX    ((size_t)256 << 20)
 #define READ_TABLE_TRIES  16
 
-/* ---- the generation ---- */
-
-static int generation_visit(const struct nf_message *message, void *data)
-{
-	uint32_t *generation = data;
-	struct nf_attributes attributes;
-	struct nf_span bytes;
-	uint8_t family;
-	int r;
-
-	if (message->type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWGEN))
-		return -EBADMSG;
-	r = nf_message_family(message, &family, &bytes);
-	if (r < 0)
-		return r;
-	r = nf_attributes_read(bytes, &attributes);
-	if (r < 0)
-		return r;
-	return nf_read_u32(attributes.at[NFTA_GEN_ID], generation);
-}
-
-int nf_generation(struct nf_socket *socket, uint32_t *ret_generation)
-{
-	AUTO_BUF struct buf request = {.cap = REQUEST_BYTES_MAX};
-	struct nf_writer writer = {.out = &request};
-	uint32_t generation = 0;
-	int r;
-
-	nf_message_begin(&writer, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN, NLM_F_ACK, 0, 0);
-	nf_message_end(&writer);
-	r = nf_writer_finish(&writer);
-	if (r < 0)
-		return r;
-	r = nf_request(socket, &request, generation_visit, &generation);
-	if (r < 0)
-		return r;
-	if (generation == 0)
-		return -EBADMSG;
-	*ret_generation = generation;
-	return 0;
-}
-
 /* ---- the flags of a table ---- */
 
 static int flags_visit(const struct nf_message *message, void *data)
@@ -259,6 +217,8 @@ static int read_once(struct nf_socket *socket, enum ruleset_family family, const
 	int dumped, r;
 
 	r = nf_generation(socket, &before);
+	/* A change that has its number already, but not yet its place, would be read in part. */
+	r = r < 0 ? r : nf_generation_settled(socket, before);
 	if (r < 0)
 		return r;
 	dumped = nf_dump(socket, family, only, &bytes, &tallies);

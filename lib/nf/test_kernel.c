@@ -6,11 +6,9 @@
 
 #include <sched.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 
 #include <cmocka.h>
 
@@ -18,8 +16,7 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 
-#define WRITER_SECONDS 60
-#define TABLE_PERSIST  4 /* NFT_TABLE_F_PERSIST, not in older headers */
+#define TABLE_PERSIST 4 /* NFT_TABLE_F_PERSIST, not in older headers */
 
 static const struct nf_batch_options by_prefix = {.device_prefix = true};
 
@@ -350,63 +347,6 @@ static void test_probe(void **state)
 	assert_int_equal(r, supported ? 0 : -EINVAL);
 }
 
-/* ---- reading while others write ---- */
-
-static void write_for_ever(void)
-{
-	struct nf_socket *socket = NULL;
-	struct ruleset *samples[2] = {sample_large(300, true), sample_large(301, true)};
-	struct buf batches[2] = {{.cap = NF_BATCH_MAX}, {.cap = NF_BATCH_MAX}};
-
-	alarm(WRITER_SECONDS); /* if the parent dies without ending us */
-	for (int i = 0; i < 2; i++)
-		if (nf_batch_build(samples[i], &kernel_by_name, &batches[i]) < 0)
-			_exit(1);
-	if (nf_open(&socket) < 0)
-		_exit(1);
-	for (;;)
-		for (int i = 0; i < 2; i++)
-			if (nf_batch_send(socket, batches[i].data, batches[i].len, NULL) < 0)
-				_exit(1);
-}
-
-static void test_reads_are_whole(void **state)
-{
-	struct nf_socket *socket = kernel_need(state);
-	CLEANUP(ruleset_freep)
-	struct ruleset *a = sample_large(300, true), *b = sample_large(301, true);
-	unsigned whole[2] = {0}, torn = 0;
-	pid_t child;
-
-	kernel_apply(socket, a, &kernel_by_name);
-	child = fork();
-	assert_true(child >= 0);
-	if (child == 0)
-		write_for_ever();
-	for (unsigned i = 0; i < 100000 && (!whole[0] || !whole[1] || !torn || i < 300); i++) {
-		CLEANUP(ruleset_freep) struct ruleset *read = NULL;
-		int r = nf_read(socket, 1, NULL, &read);
-
-		assert_true(r == 0 || r == -EAGAIN);
-		if (r < 0) {
-			torn++;
-			continue;
-		}
-		assert_int_equal(read->table_count, 1);
-		if (ruleset_table_equal(&a->tables[0], &read->tables[0], NULL))
-			whole[0]++;
-		else if (ruleset_table_equal(&b->tables[0], &read->tables[0], NULL))
-			whole[1]++;
-		else
-			fail_msg("a mixture of two rulesets was read");
-	}
-	kill(child, SIGKILL);
-	assert_int_equal(waitpid(child, NULL, 0), child);
-	print_message("# %u and %u whole, %u torn and told so\n", whole[0], whole[1], torn);
-	assert_true(whole[0] + whole[1] > 0);
-	assert_true(torn > 0);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -424,7 +364,6 @@ int main(void)
 	    KERNEL_TEST(test_lost_answers),
 	    KERNEL_TEST(test_left_over_answers),
 	    KERNEL_TEST(test_probe),
-	    KERNEL_TEST(test_reads_are_whole),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
