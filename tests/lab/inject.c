@@ -68,7 +68,8 @@ struct inject {
 	uint64_t filled;     /* messages it took to fill the queue */
 };
 
-/* Is this a transaction of nftables? The kernel's probing counts too. */
+/* Is this a transaction of nftables? The kernel's probing counts too; not a batch that names a
+ * generation, which has nothing in it and asks whether that is in force. */
 static bool is_batch(pid_t pid, const struct __ptrace_syscall_info *info)
 {
 	struct nlmsghdr header;
@@ -81,7 +82,8 @@ static bool is_batch(pid_t pid, const struct __ptrace_syscall_info *info)
 	if (errno)
 		return false;
 	memcpy(&header, &word, sizeof(word));
-	return header.nlmsg_type == NFNL_MSG_BATCH_BEGIN;
+	return header.nlmsg_type == NFNL_MSG_BATCH_BEGIN &&
+	       header.nlmsg_len == NLMSG_LENGTH(sizeof(struct nfgenmsg));
 }
 
 static bool is_member(const struct inject *inject, const struct __ptrace_syscall_info *info)

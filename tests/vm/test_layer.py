@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -84,7 +85,10 @@ def test_no_toolchain_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 def test_the_tools_are_built_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(layer, "CACHE_DIRECTORY", tmp_path / "one")
-    first = layer.tools()
+    # By two that want them at one moment, as two workers of the tests do at their beginning.
+    with ThreadPoolExecutor(2) as pool:
+        first, other = (made.result() for made in [pool.submit(layer.tools) for _ in range(2)])
+    assert other == first
     made = first.stat().st_mtime_ns
     assert layer.tools() == first and first.stat().st_mtime_ns == made
     monkeypatch.setattr(layer, "CACHE_DIRECTORY", tmp_path / "two")

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import client, names, netns, processes, torcontrol, torkeys, torrc
+from .locked import locked
 from .wait import wait_for
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ class TorNetwork:
                 return
             except (TimeoutError, RuntimeError) as error:
                 self._lab.progress(f"the warm start did not work ({error}); starting afresh")
-                shutil.rmtree(template, ignore_errors=True)
+                with locked(names.CACHE_DIRECTORY):
+                    shutil.rmtree(template, ignore_errors=True)
         for lead in VOTE_LEADS:
             try:
                 self._start_cold(lead)
@@ -87,8 +89,12 @@ class TorNetwork:
     def _start_warm(self, template: Path) -> None:
         self._lab.progress("starting Tor from the template")
         self._clear()
+        with locked(names.CACHE_DIRECTORY):
+            if not template.is_dir():
+                raise RuntimeError("another run has thrown it away")
+            for node in names.TOR_NODES + (names.HOST,):
+                shutil.copytree(template / node, self.places(node).data)
         for node in names.TOR_NODES + (names.HOST,):
-            shutil.copytree(template / node, self.places(node).data)
             self._prepare(node, _vote_in(node, VOTE_LEADS[0]))
         self._write_bandwidths()
         self._launch_onion()
@@ -409,11 +415,12 @@ class TorNetwork:
             for node in names.TOR_NODES + (names.HOST,):
                 shutil.copytree(self.places(node).data, scratch / node, ignore=_NOT_KEPT)
             _write_meta(scratch, until.timestamp())
-            shutil.rmtree(template, ignore_errors=True)
-            scratch.rename(template)
+            with locked(names.CACHE_DIRECTORY):
+                shutil.rmtree(template, ignore_errors=True)
+                scratch.rename(template)
+                _forget_old_templates(template)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
-        _forget_old_templates(template)
 
 
 def _vote_in(node: str, lead: int) -> list[str]:

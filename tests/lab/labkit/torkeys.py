@@ -17,6 +17,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from . import names
+from .locked import locked
 
 MONTHS_VALID = 24
 _MARGIN = timedelta(days=1)
@@ -43,13 +44,14 @@ class Authority:
 
 def directory() -> Path:
     """A directory with keys that are valid now: the shipped one or, made if needed, the cache's."""
+    if is_valid(names.SHIPPED_KEYS):
+        return names.SHIPPED_KEYS
     cached = names.CACHE_DIRECTORY / "tor-keys"
-    for candidate in (names.SHIPPED_KEYS, cached):
-        if is_valid(candidate):
-            return candidate
-    if cached.exists():
-        shutil.rmtree(cached)
-    generate(cached)
+    with locked(names.CACHE_DIRECTORY):
+        if not is_valid(cached):
+            if cached.exists():
+                shutil.rmtree(cached)
+            generate(cached)
     return cached
 
 

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labkit import names, torkeys
+from labkit.locked import locked
 
 if TYPE_CHECKING:
     from labkit.lab import Lab
@@ -131,7 +132,12 @@ def toolchain() -> Path:
 
 def tools() -> Path:
     """The disk with Python, labkit and the agent. The Python is that of toolchain(). Kept, and
-    made anew when something in it changed."""
+    made anew when something in it changed; by one of those who want it, and the others wait."""
+    with locked(CACHE_DIRECTORY):
+        return _tools()
+
+
+def _tools() -> Path:
     system = toolchain()
     python = _python_tree(system)
     digest = hashlib.sha256(python.name.encode())
