@@ -50,6 +50,8 @@ _LONG = re.compile(
     r"test_person_at_the_console_turns_it_off\[restart|"
     r"test_damaged_image_never_reaches_a_shell\[(first-block|truncated)\]|"
     r"test_check_names_the_damaged_block\[tree\]|"
+    r"test_starts\[bios-usb\]|test_starts_with_512_mib|test_second_stick_with_the_same_bits|"
+    r"test_waiting_takes_the_right_medium|test_plugged_from_the_start|"
     r"test_no_destination_is_written_in_an_hour|test_laboratory_layer_needs_its_word\[(nothing|other-words)\]")
 
 
