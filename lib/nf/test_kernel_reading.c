@@ -66,15 +66,15 @@ static unsigned old_readings(struct nf_socket *socket, const struct ruleset *old
 			     const struct buf *batch, _Atomic enum stage *stage)
 {
 	unsigned count = 0;
-	int status;
-	pid_t child;
+	int status = 0;
+	pid_t child, ended = 0;
 
 	*stage = STAGE_READY;
 	child = fork();
 	assert_true(child >= 0);
 	if (child == 0)
 		write_once(batch, stage);
-	while (*stage != STAGE_SENT && waitpid(child, &status, WNOHANG) == 0) {
+	while (ended == 0) {
 		CLEANUP(ruleset_freep) struct ruleset *read = NULL;
 		bool sending = *stage == STAGE_SENDING;
 		int r = nf_read(socket, 1, NULL, &read);
@@ -83,7 +83,12 @@ static unsigned old_readings(struct nf_socket *socket, const struct ruleset *old
 		if (r == 0 && sending &&
 		    ruleset_table_equal(&old->tables[0], &read->tables[0], NULL))
 			count++;
+		ended = waitpid(child, &status, WNOHANG);
 	}
+	/* A writer that failed would have been waited for by nobody. */
+	assert_int_equal(ended, child);
+	assert_int_equal(status, 0);
+	assert_int_equal(*stage, STAGE_SENT);
 	return count;
 }
 
